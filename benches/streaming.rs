@@ -1,0 +1,11 @@
+//! How much sooner does a reader see something when the answer is streamed, by the length of the answer?
+//! And does a harder question take longer to begin?
+
+use std::process::ExitCode;
+
+use llmlab::bench;
+use llmlab::optimization::streaming;
+
+fn main() -> ExitCode {
+    bench::main("streaming", [streaming::length(&streaming::ANSWER_TOKENS), streaming::complexity()])
+}

@@ -1,0 +1,398 @@
+//! One bench from its groups to its reports.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use criterion::Criterion;
+use regex::Regex;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+
+use super::bridge::{self, MAX_NAME, add, benchmark_id, criterion, declare, give, group_id};
+use super::command_line::{self, CommandLine, Mode, Refusal};
+use super::{EXIT_ERROR, files};
+use crate::experiment::{Arm, Group, GroupSummary, Rounds, RunError, plan};
+use crate::metric::Metric;
+use crate::report::{json::RunSummary, progress::Progress, say, table};
+use crate::session::{BudgetError, Estimate, Journal, Session, SessionError};
+use crate::settings::{Environment, Settings, SettingsError, TargetKind};
+
+/// Shared by every group. A static is never dropped inside a task.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let built = Builder::new_multi_thread().enable_all().thread_name("llmlab-client").build();
+    built.unwrap_or_else(|error| unreachable!("a runtime needs nothing but threads: {error}"))
+});
+
+/// Exit code of a bench that was interrupted.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// The largest share of requests that may fail.
+const MOST_FAILURES: f64 = 0.05;
+
+/// Why a bench could not measure.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BenchError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    #[error(transparent)]
+    CommandLine(#[from] Refusal),
+    #[error(
+        "a smoke run (--test, or no --bench) asks the mock only, and LLMLAB_TARGET names {target}: unset it, or set LLMLAB_TEST_LIVE=1"
+    )]
+    SmokeLive { target: String },
+    #[error("could not write {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("{failed} of {requests} requests failed, more than {}%: the figures are of those that got through", MOST_FAILURES * 100.0)]
+    Failures { failed: u64, requests: u64 },
+    #[error("the benchmark group `{name}` is longer than {MAX_NAME} bytes")]
+    LongName { name: String },
+}
+
+pub(super) fn run(name: &str, groups: Vec<Group>) -> Result<(), BenchError> {
+    let line = CommandLine::of_process();
+    if line.help {
+        say(&command_line::help(name));
+    }
+    let pattern = line.check()?;
+    // Criterion speaks first: what it refuses, or answers by itself, ends here.
+    drop(Criterion::default().configure_from_args());
+    let too_long =
+        |group: &Group| group.metrics.iter().map(|m| group_id(group, m)).find(|id| id.len() > MAX_NAME);
+    if let Some(name) = groups.iter().find_map(too_long) {
+        return Err(BenchError::LongName { name });
+    }
+    if line.mode() == Mode::Nothing {
+        for group in &groups {
+            declare(group, &line, pattern.as_ref());
+        }
+    } else {
+        Bench::start(name, &line, pattern.as_ref(), groups)?.run()?;
+    }
+    // Criterion's own index of all benchmarks, as `criterion_main!` writes it.
+    Criterion::default().configure_from_args().final_summary();
+    Ok(())
+}
+
+/// A bench that measures.
+struct Bench<'a> {
+    name: &'a str,
+    line: &'a CommandLine,
+    pattern: Option<&'a Regex>,
+    session: Arc<Session>,
+    samples: usize,
+    groups: Vec<(Arc<Group>, Vec<usize>)>,
+    summaries: Vec<GroupSummary>,
+    skipped: Vec<String>,
+    directory: PathBuf,
+    interrupted: Arc<Notify>,
+    /// Whether an interruption is being answered with what there is.
+    ending: Arc<AtomicBool>,
+}
+
+impl<'a> Bench<'a> {
+    fn start(
+        name: &'a str,
+        line: &'a CommandLine,
+        pattern: Option<&'a Regex>,
+        groups: Vec<Group>,
+    ) -> Result<Self, BenchError> {
+        let settings = Settings::from_process()?;
+        if let (TargetKind::Live(live), Mode::Smoke, false) =
+            (&settings.target, line.mode(), settings.test_live)
+        {
+            return Err(BenchError::SmokeLive { target: live.target.name().into() });
+        }
+        let samples = line.sample_size.unwrap_or(settings.runs);
+        let session = RUNTIME.block_on(Box::pin(Session::start(settings)))?;
+        let directory = files::records(&Environment::of_process(), name);
+        let mut bench = Self {
+            name,
+            line,
+            pattern,
+            session: Arc::new(session),
+            samples,
+            groups: Vec::new(),
+            summaries: Vec::new(),
+            skipped: Vec::new(),
+            directory,
+            interrupted: Arc::new(Notify::new()),
+            ending: Arc::default(),
+        };
+        bench.select(groups);
+        bench.announce()?;
+        bench.observe()?;
+        Ok(bench)
+    }
+
+    /// Keeps the arms that the command line selects and the target can run.
+    fn select(&mut self, groups: Vec<Group>) {
+        for group in groups {
+            let dialect = self.session.dialect(group.dialect);
+            let mut obstacles: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            let mut selected = Vec::new();
+            for (index, arm) in group.arms.iter().enumerate().filter(|(_, arm)| self.is_wanted(&group, arm)) {
+                match arm.obstacle(&self.session, dialect) {
+                    None => selected.push(index),
+                    Some(reason) => obstacles.entry(reason).or_default().push(arm.label()),
+                }
+            }
+            let sentence = |(reason, arms): (String, Vec<String>)| {
+                format!("{}: skipped {}: {reason}", group.name, arms.join(", "))
+            };
+            self.skipped.extend(obstacles.into_iter().map(sentence));
+            if !selected.is_empty() {
+                self.groups.push((Arc::new(group), selected));
+            }
+        }
+    }
+
+    fn is_wanted(&self, group: &Group, arm: &Arm) -> bool {
+        let defined = group.metrics.iter().filter(|metric| group.has(arm, metric));
+        defined.into_iter().any(|metric| self.line.selects(self.pattern, &benchmark_id(group, metric, arm)))
+    }
+
+    fn rounds(&self) -> u32 {
+        if self.line.mode() == Mode::Smoke { 1 } else { self.samples as u32 + 1 }
+    }
+
+    /// Says what will be asked and what it costs, and refuses what does not fit the budget.
+    fn announce(&self) -> Result<(), BenchError> {
+        let session = &self.session;
+        let provenance = session.provenance();
+        let estimates =
+            self.groups.iter().map(|(group, selected)| plan(session, group, selected, self.rounds()));
+        let estimate = estimates.fold(Estimate { requests: 0, usd: Some(Default::default()) }, Estimate::and);
+        let lab = |text: String| say(&format!("[llmlab] {text}"));
+        let (runs, seed) = (self.samples, provenance.seed);
+        lab(format!("{} · {} · {runs} samples a benchmark · seed {seed}", self.name, provenance.truth));
+        let cost = match (&session.settings().target, estimate.usd) {
+            (TargetKind::Mock(_), _) => String::new(),
+            (TargetKind::Live(_), Some(usd)) => format!(", and spend about {usd}"),
+            (TargetKind::Live(_), None) => ", at a price that is not known (prices in llmlab.toml)".into(),
+        };
+        lab(format!(
+            "will send {} requests to {} ({}){cost}",
+            estimate.requests, provenance.base_url, provenance.model
+        ));
+        if session.model(provenance.dialect).is_none() {
+            lab(format!(
+                "{} is no model that the lab knows: its prices and cache minimum are unknown",
+                provenance.model
+            ));
+        }
+        for sentence in &self.skipped {
+            lab(sentence.clone());
+        }
+        if self.line.mode() == Mode::Measure && self.samples < Settings::DEFAULT_RUNS {
+            lab(format!("{runs} samples are few: intervals are wide, 20 to 50 are advised"));
+        }
+        Ok(session.budget().check(&estimate)?)
+    }
+
+    /// Journal and progress. A smoke run leaves no file.
+    fn observe(&mut self) -> Result<(), BenchError> {
+        if self.line.mode() == Mode::Smoke {
+            return Ok(());
+        }
+        let run_id = self.session.provenance().run_id.clone();
+        let journal = Journal::create(&self.directory, &run_id)
+            .map_err(|source| BenchError::Write { path: self.directory.clone(), source })?;
+        say(&format!("[llmlab] every request is recorded in {}", journal.path().display()));
+        let session =
+            Arc::get_mut(&mut self.session).unwrap_or_else(|| unreachable!("nobody shares the session yet"));
+        session.observe(Box::new(journal));
+        session.observe(Box::new(Progress::default()));
+        let (interrupted, ending) = (Arc::clone(&self.interrupted), Arc::clone(&self.ending));
+        RUNTIME.spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                interrupted.notify_one();
+                // Whoever waits for a round prints what there is; Criterion's own work waits for nobody.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                if !ending.load(Ordering::SeqCst) {
+                    say("[llmlab] interrupted");
+                    std::process::exit(EXIT_INTERRUPTED.into());
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn run(mut self) -> Result<(), BenchError> {
+        let groups = std::mem::take(&mut self.groups);
+        let last = groups.len();
+        for (number, (group, selected)) in (1..).zip(groups) {
+            let rounds = Rounds::new(Arc::clone(&self.session), Arc::clone(&group), selected);
+            let mut rounds = rounds.planned(self.rounds());
+            for metric in &group.metrics {
+                self.metric(metric, &mut rounds);
+            }
+            if self.line.mode() == Mode::Measure && !rounds.so_far().is_empty() {
+                self.conclude(&rounds);
+                self.write(number == last)?;
+            }
+        }
+        let used = self.session.budget().used();
+        say(&format!(
+            "[llmlab] {} requests sent over {} connections{}",
+            used.requests,
+            self.session.connections(),
+            self.doubts()
+        ));
+        self.check_failures(used.requests)
+    }
+
+    /// Too many failures make a run that says little of the target: its answers are those that got through.
+    fn check_failures(&self, requests: u64) -> Result<(), BenchError> {
+        let failed = self.summaries.iter().flat_map(|summary| summary.failures.values()).sum::<u64>();
+        if failed as f64 > MOST_FAILURES * requests as f64 {
+            return Err(BenchError::Failures { failed, requests });
+        }
+        Ok(())
+    }
+
+    /// One Criterion group: one metric of every selected arm.
+    fn metric(&mut self, metric: &Metric, rounds: &mut Rounds) {
+        let group = Arc::clone(rounds.group());
+        let chosen: Vec<_> = rounds
+            .selected()
+            .iter()
+            .copied()
+            .filter(|&arm| group.has(&group.arms[arm], metric))
+            .filter(|&arm| self.line.selects(self.pattern, &benchmark_id(&group, metric, &group.arms[arm])))
+            .collect();
+        if chosen.is_empty() {
+            return;
+        }
+        let mut criterion = criterion(metric, self.samples);
+        let mut benchmarks = bridge::group(&mut criterion, &group, metric);
+        for arm in chosen {
+            // Criterion looks for its baseline before it asks for a value. The first benchmark therefore
+            // goes in unseen; once there is a round, an arm without the metric is left out.
+            let unknown = rounds.so_far().first().is_some_and(|first| {
+                first.observations[arm]
+                    .as_ref()
+                    .is_none_or(|observation| !observation.values.contains_key(metric))
+            });
+            if unknown {
+                self.leave_out(metric, &group, arm);
+                continue;
+            }
+            let mut next = 0..;
+            add(&mut benchmarks, &group.arms[arm], &mut |bencher| {
+                let round = next.next().unwrap_or_default();
+                let value = self.draw(rounds, round, arm, metric);
+                give(bencher, value);
+            });
+        }
+        benchmarks.finish();
+    }
+
+    fn leave_out(&mut self, metric: &Metric, group: &Group, arm: usize) {
+        let id = benchmark_id(group, metric, &group.arms[arm]);
+        let sentence = format!(
+            "{id}: skipped: no {metric} in the first answer (a stream that comes in one read has none)"
+        );
+        self.session.notice(&sentence);
+        self.skipped.push(sentence);
+    }
+
+    /// The value of one sample. There is no way back from inside Criterion, so a failure ends the process
+    /// here, after everything that was measured is written and shown.
+    fn draw(&mut self, rounds: &mut Rounds, round: u32, arm: usize, metric: &Metric) -> f64 {
+        let interrupted = Arc::clone(&self.interrupted);
+        let drawn = RUNTIME.block_on(async {
+            tokio::select! {
+                drawn = Box::pin(rounds.get(round)) => Some(drawn.map(|round| value(&round.observations, arm, metric))),
+                () = interrupted.notified() => None,
+            }
+        });
+        match drawn {
+            Some(Ok(Some(value))) => value,
+            Some(Ok(None)) => {
+                let id = benchmark_id(rounds.group(), metric, &rounds.group().arms[arm]);
+                self.end(
+                    rounds,
+                    &format!("error: {id}: the answer of round {round} has no {metric}"),
+                    EXIT_ERROR,
+                )
+            }
+            Some(Err(error)) => self.end(rounds, &failure(&error), EXIT_ERROR),
+            None => self.end(rounds, "[llmlab] interrupted", EXIT_INTERRUPTED),
+        }
+    }
+
+    fn end(&mut self, rounds: &Rounds, why: &str, exit: u8) -> ! {
+        self.ending.store(true, Ordering::SeqCst);
+        say("");
+        if rounds.so_far().len() > 1 {
+            self.conclude(rounds);
+        }
+        if let Err(error) = self.write(false) {
+            say(&format!("error: {error}"));
+        }
+        say(why);
+        say(&format!(
+            "[llmlab] {} requests were sent; all are kept in {}",
+            self.session.budget().used().requests,
+            self.directory.display()
+        ));
+        std::process::exit(exit.into())
+    }
+
+    /// Shows a group's summary.
+    fn conclude(&mut self, rounds: &Rounds) {
+        let summary = rounds.summary();
+        say(&format!("\n{}\n", table::group(&summary, self.session.provenance())));
+        self.summaries.push(summary);
+    }
+
+    fn write(&self, complete: bool) -> Result<(), BenchError> {
+        let run_id = &self.session.provenance().run_id;
+        let path = self.directory.join(format!("{run_id}.summary.json"));
+        let summary =
+            RunSummary::new(&self.session, self.name, complete, self.summaries.clone(), self.skipped.clone());
+        summary.write(&path).map_err(|source| BenchError::Write { path, source })
+    }
+
+    /// What the instrument says of itself.
+    fn doubts(&self) -> String {
+        let mut text = String::new();
+        if let Some(pacing) = self.session.pacing().filter(|pacing| pacing.n > 0) {
+            let ms = |ns: u64| ns as f64 / 1e6;
+            text += &format!(
+                "; the mock wrote {:.2} ms late at p50, {:.2} ms at p99",
+                ms(pacing.p50_ns),
+                ms(pacing.p99_ns)
+            );
+        }
+        let (late, sent) = (self.session.late_answers(), self.session.budget().used().requests);
+        if late * 100 > sent {
+            text += &format!(
+                "; WARNING: {late} of {sent} answers waited more than 5 ms for this process, which is too busy to measure well"
+            );
+        }
+        text + &format!(
+            "; this client looked at a read at most {:.1} ms late",
+            self.session.client_lag().as_secs_f64() * 1e3
+        )
+    }
+}
+
+fn value(
+    observations: &[Option<crate::experiment::Observation>],
+    arm: usize,
+    metric: &Metric,
+) -> Option<f64> {
+    observations[arm].as_ref()?.values.get(metric).copied()
+}
+
+fn failure(error: &RunError) -> String {
+    format!("error: {error}")
+}

@@ -1,0 +1,119 @@
+//! What is not measured: health, the model list, the mock's control endpoint. All through reqwest.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Target;
+use super::connection::tls_config;
+use super::failure::chain;
+
+/// Why a control request failed, in words that may be shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ControlError(String);
+
+/// A client for requests that nobody measures.
+#[derive(Debug, Clone)]
+pub struct Control {
+    http: reqwest::Client,
+    base_url: String,
+    headers: http::HeaderMap,
+}
+
+/// What a target says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    /// The most prompt tokens it takes: vLLM's `max_model_len`, llama.cpp's `n_ctx` of a slot. Absent when
+    /// it does not say.
+    pub context_tokens: Option<u64>,
+    /// If it is the lab's mock: its profile and slowdown.
+    pub mock: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct ModelList {
+    #[serde(default)]
+    data: Vec<ModelEntry>,
+}
+
+#[derive(Deserialize)]
+struct ModelEntry {
+    id: String,
+    #[serde(default)]
+    max_model_len: Option<u64>,
+    #[serde(default)]
+    meta: Option<ModelMeta>,
+}
+
+#[derive(Deserialize)]
+struct ModelMeta {
+    #[serde(default)]
+    n_ctx: Option<u64>,
+}
+
+impl Control {
+    /// A control client of `target`.
+    ///
+    /// # Errors
+    /// When the TLS settings cannot be made.
+    pub fn new(target: &Target) -> Result<Self, ControlError> {
+        let mut builder = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy();
+        // A key must not follow a redirect to another host.
+        builder = builder.redirect(reqwest::redirect::Policy::none());
+        if target.origin().tls {
+            let config = tls_config().map_err(|error| ControlError(error.to_string()))?;
+            builder = builder.tls_backend_preconfigured((*config).clone());
+        } else {
+            builder = builder.tls_backend_preconfigured(plain_config());
+        }
+        let http = builder.build().map_err(|error| ControlError(chain(&error)))?;
+        Ok(Self { http, base_url: target.base_url(), headers: target.headers().clone() })
+    }
+
+    /// Looks at the target without asking its model anything.
+    ///
+    /// # Errors
+    /// When nothing answers at all.
+    pub async fn look(&self, model: &str) -> Result<Look, ControlError> {
+        let request = self.http.get(format!("{}/v1/models", self.base_url)).headers(self.headers.clone());
+        let response = request.send().await.map_err(|error| ControlError(chain(&error)))?;
+        let mock = response.headers().get(crate::mock::MOCK_HEADER).and_then(|value| value.to_str().ok());
+        let mock = mock.map(str::to_owned);
+        let list = response.json::<ModelList>().await.unwrap_or_default();
+        let entry = list
+            .data
+            .iter()
+            .find(|entry| entry.id == model)
+            .or(list.data.first().filter(|_| list.data.len() == 1));
+        let listed = entry.and_then(|entry| entry.max_model_len.or(entry.meta.as_ref()?.n_ctx));
+        Ok(Look { context_tokens: self.slot_context().await.or(listed), mock })
+    }
+
+    /// llama.cpp's context of one slot, which may be less than the model's.
+    async fn slot_context(&self) -> Option<u64> {
+        let request = self.http.get(format!("{}/props", self.base_url)).headers(self.headers.clone());
+        let props: serde_json::Value =
+            request.send().await.ok()?.error_for_status().ok()?.json().await.ok()?;
+        props.pointer("/default_generation_settings/n_ctx")?.as_u64()
+    }
+
+    /// Posts to the mock's control endpoint.
+    ///
+    /// # Errors
+    /// When the mock does not answer or refuses.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> Result<(), ControlError> {
+        let sent = self.http.post(format!("{}{path}", self.base_url)).json(body).send().await;
+        let answered = sent.and_then(reqwest::Response::error_for_status);
+        answered.map(drop).map_err(|error| ControlError(chain(&error)))
+    }
+}
+
+/// reqwest wants TLS settings even for plain HTTP; these hold no roots, so that none are read.
+fn plain_config() -> rustls::ClientConfig {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+        .unwrap_or_else(|error| unreachable!("ring supports TLS 1.2 and 1.3: {error}"))
+}

@@ -1,0 +1,67 @@
+//! One request, measured.
+//!
+//! The measured path is hyper's HTTP/1.1 connection over a socket of ours. [`stamp`] notes when each read
+//! returned and how many body bytes it carried; a connection serves one exchange at a time and stays
+//! checked out until the stamps were taken, so a body offset leads to exactly one read, however late the
+//! task that decodes it runs. Reads are stamped below TLS, the request's first write above it.
+//!
+//! [`Client::send`] is one exchange, whatever becomes of it. Whether it is tried again is for a
+//! [`RetryPolicy`] to say, and whether it counts is decided higher up. What is not measured goes through
+//! [`control`].
+
+mod connection;
+pub mod control;
+mod exchange;
+mod failure;
+mod framing;
+mod pool;
+mod retry;
+pub mod stamp;
+mod target;
+mod timeouts;
+
+pub use connection::{ConnectionFacts, Phases};
+pub use exchange::{Answer, Exchange};
+pub use failure::{ErrorClass, Failure};
+pub use retry::{RetryPolicy, Wait};
+pub use target::{Auth, Target, TargetError};
+pub use timeouts::Timeouts;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::wire::Ask;
+
+/// A client of one target. Cheap to clone; clones share connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    target: Arc<Target>,
+    pool: Arc<pool::Pool>,
+    timeouts: Timeouts,
+}
+
+impl Client {
+    /// A client of `target` that has opened nothing yet.
+    pub fn new(target: Target, timeouts: Timeouts) -> Self {
+        let pool = Arc::new(pool::Pool::new(target.origin().clone(), timeouts.connect));
+        Self { target: Arc::new(target), pool, timeouts }
+    }
+
+    /// The target that is asked.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The number of connections opened so far.
+    pub fn connections_opened(&self) -> u64 {
+        self.pool.opened()
+    }
+
+    /// One exchange: one request on the wire, with everything that is known of it, failed or not.
+    ///
+    /// `intended` is when the request was meant to start; response time and send lag run from it.
+    /// `headers` are added to the request, over those of the target.
+    pub async fn send(&self, ask: &Ask, intended: Instant, headers: &http::HeaderMap) -> Exchange {
+        Box::pin(exchange::run(self, ask, intended, headers)).await
+    }
+}

@@ -1,0 +1,220 @@
+//! What is asked: an endpoint, a dialect, a model and a key.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+
+use crate::wire::Dialect;
+
+/// An endpoint that answers in one dialect.
+#[derive(Debug, Clone)]
+pub struct Target {
+    name: String,
+    dialect: Dialect,
+    origin: Origin,
+    base_path: String,
+    path: String,
+    model: String,
+    headers: HeaderMap,
+    /// The most prompt tokens that the model takes, where known.
+    pub context_tokens: Option<u64>,
+}
+
+/// How a request says who sends it. Keys come from the environment and are never shown.
+#[derive(Clone, Default)]
+pub enum Auth {
+    /// It does not.
+    #[default]
+    None,
+    /// `Authorization: Bearer KEY`.
+    Bearer(String),
+    /// `x-api-key: KEY`.
+    ApiKey(String),
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::None => "None",
+            Self::Bearer(_) => "Bearer(..)",
+            Self::ApiKey(_) => "ApiKey(..)",
+        })
+    }
+}
+
+/// Why a target cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// The base URL is none.
+    #[error("base URL `{url}` is not one: {reason}")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The key cannot stand in a header.
+    #[error("the key holds a character that no HTTP header can carry")]
+    Key,
+}
+
+impl Target {
+    /// A target that answers at `base_url` plus the dialect's path. A path of the base URL is kept; a
+    /// trailing `/v1`, which many clients want there, is not doubled.
+    ///
+    /// # Errors
+    /// When `base_url` is not an `http` or `https` URL, or the key cannot stand in a header.
+    pub fn new(
+        name: &str,
+        dialect: Dialect,
+        base_url: &str,
+        model: &str,
+        auth: &Auth,
+    ) -> Result<Self, TargetError> {
+        let wrong = |reason: &str| TargetError::Url { url: base_url.into(), reason: reason.into() };
+        let uri: Uri = base_url.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong("it must start with http:// or https://")),
+        };
+        let host = uri.host().ok_or_else(|| wrong("it names no host"))?.to_owned();
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let base_path = uri.path().trim_end_matches('/').trim_end_matches("/v1");
+        let base_path = base_path.trim_end_matches(dialect.path());
+        Ok(Self {
+            name: name.into(),
+            dialect,
+            base_path: base_path.to_owned(),
+            path: format!("{base_path}{}", dialect.path()),
+            origin: Origin { tls, host, port },
+            model: model.into(),
+            headers: headers(dialect, auth)?,
+            context_tokens: None,
+        })
+    }
+
+    /// The name under which it is known.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The dialect it answers in.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The model it is asked for.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Scheme, authority and path, without `/v1`.
+    pub fn base_url(&self) -> String {
+        format!(
+            "{}://{}{}",
+            if self.origin.tls { "https" } else { "http" },
+            self.origin.authority(),
+            self.base_path
+        )
+    }
+
+    /// Whether it answers on this machine.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.origin.bare_host();
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// `text` with the key blotted out, since some servers repeat it when they refuse it. A word too short to
+    /// be a key is left alone: it would blot out others.
+    pub(crate) fn without_key(&self, text: &str) -> String {
+        let secrets = self.headers.values().filter(|value| value.is_sensitive());
+        let secrets =
+            secrets.filter_map(|value| value.to_str().ok()).map(|value| value.trim_start_matches("Bearer "));
+        secrets
+            .filter(|secret| secret.len() >= 8)
+            .fold(text.to_owned(), |text, secret| text.replace(secret, "[key]"))
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+}
+
+fn headers(dialect: Dialect, auth: &Auth) -> Result<HeaderMap, TargetError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        http::header::USER_AGENT,
+        HeaderValue::from_static(concat!("llmlab/", env!("CARGO_PKG_VERSION"))),
+    );
+    if dialect == Dialect::Anthropic {
+        headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
+    }
+    let (name, text) = match auth {
+        Auth::None => return Ok(headers),
+        Auth::Bearer(key) => (http::header::AUTHORIZATION, format!("Bearer {key}")),
+        Auth::ApiKey(key) => (HeaderName::from_static("x-api-key"), key.clone()),
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| TargetError::Key)?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(headers)
+}
+
+/// Where connections go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) tls: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Origin {
+    /// Host and port, as in the `Host` header.
+    pub(crate) fn authority(&self) -> String {
+        let standard = if self.tls { 443 } else { 80 };
+        if self.port == standard { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+
+    /// The host without the brackets of an IPv6 address.
+    pub(crate) fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_may_end_in_v1_or_carry_a_path() {
+        let path = |url| Target::new("t", Dialect::OpenAi, url, "m", &Auth::None).unwrap().path().to_owned();
+        assert_eq!(path("http://127.0.0.1:8080"), "/v1/chat/completions");
+        assert_eq!(path("http://127.0.0.1:8080/v1/"), "/v1/chat/completions");
+        assert_eq!(path("http://127.0.0.1:8080/proxy/v1"), "/proxy/v1/chat/completions");
+        assert_eq!(path("http://127.0.0.1:8080/v1/chat/completions"), "/v1/chat/completions");
+    }
+
+    #[test]
+    fn a_key_is_never_shown() {
+        for auth in [Auth::Bearer("hush-hush".into()), Auth::ApiKey("hush-hush".into())] {
+            let target = Target::new("t", Dialect::Anthropic, "https://example.com", "m", &auth).unwrap();
+            assert!(!format!("{auth:?} {target:?}").contains("hush"));
+        }
+    }
+
+    #[test]
+    fn a_url_without_a_scheme_is_refused_with_the_reason() {
+        let error = Target::new("t", Dialect::OpenAi, "localhost:8080", "m", &Auth::None).unwrap_err();
+        assert!(error.to_string().contains("http://"), "{error}");
+    }
+}

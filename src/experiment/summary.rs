@@ -1,0 +1,267 @@
+//! Rounds in numbers: each arm, and each arm against its control.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::group::Known;
+use super::rounds::{Round, Rounds};
+use super::{Arm, Observation};
+use crate::metric::{Metric, Unit};
+use crate::price::Usd;
+use crate::session::Outcome;
+use crate::stats::{Paired, Summary};
+use crate::timeline::TokenSource;
+use crate::wire::Dialect;
+
+/// The version of [`GroupSummary`]'s format; its schema is `fixtures/schemas/summary.v1.json`.
+pub const SUMMARY_SCHEMA_VERSION: u32 = 1;
+
+/// A prediction agrees within this share of itself...
+const AGREES_WITHIN: f64 = 0.10;
+/// ... or within this many nanoseconds, whichever is more.
+const AGREES_WITHIN_NS: f64 = 1e6;
+
+/// A group's rounds in numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupSummary {
+    /// The group.
+    pub name: String,
+    /// The question it answers.
+    pub question: String,
+    /// The dialect it was asked in.
+    pub dialect: Dialect,
+    /// The model that was asked.
+    pub model: String,
+    /// What the sweep varies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x_label: Option<String>,
+    /// The arm that the others are compared with.
+    pub control: String,
+    /// The primary metric's name.
+    pub primary: String,
+    /// Rounds that are samples: all but the first, which warms up.
+    pub rounds: usize,
+    /// Exchanges, retries included.
+    pub requests: u64,
+    /// Of those, retries.
+    pub retries: u64,
+    /// Of those, failures, by class.
+    pub failures: BTreeMap<String, u64>,
+    /// Answers whose output tokens the server did not count: content events were counted instead, and a
+    /// chunk may hold several tokens.
+    pub tokens_from_events: u64,
+    /// The arms.
+    pub arms: Vec<ArmSummary>,
+    /// What else theory says.
+    pub remarks: Vec<String>,
+}
+
+/// An arm's rounds in numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ArmSummary {
+    /// The arm.
+    pub name: String,
+    /// Its position on the sweep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x: Option<f64>,
+    /// By metric.
+    pub metrics: BTreeMap<String, MetricSummary>,
+    /// The prompt cache; absent when the server says nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheSummary>,
+    /// Dollars; absent when a price or a count is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostSummary>,
+}
+
+/// One metric of one arm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MetricSummary {
+    /// The unit of every value here.
+    pub unit: Unit,
+    /// The sample.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// Against the control at the same x, paired by round; absent for the control itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versus_control: Option<Paired>,
+    /// What was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<PredictedSaving>,
+}
+
+/// A prediction beside what was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PredictedSaving {
+    /// The saving that was predicted, in the metric's unit.
+    pub saving: f64,
+    /// The formula's constants and where they come from.
+    pub source: String,
+    /// Whether the measured saving lies within 10% of it or 1 ms, whichever is more.
+    pub agrees: bool,
+}
+
+/// What the prompt cache did for an arm, over the requests that were observed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CacheSummary {
+    /// Tokens read from the cache over all prompt tokens.
+    pub hit_share: f64,
+    /// Prompt tokens of one request, on average.
+    pub prompt_tokens: f64,
+    /// Tokens read from the cache by one request, on average.
+    pub read_tokens: f64,
+    /// Tokens written to the cache by one request, on average.
+    pub written_tokens: f64,
+    /// Observations that should have been served from the cache and were not.
+    pub missed: usize,
+}
+
+/// What an arm cost, all its exchanges together.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CostSummary {
+    /// One run of the arm, on average over the samples.
+    pub per_run: Usd,
+    /// All rounds, the warm-up included.
+    pub total: Usd,
+    /// `total` over the control's at the same x; absent for the control.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versus_control: Option<f64>,
+}
+
+impl Rounds {
+    /// The rounds so far in numbers.
+    pub fn summary(&self) -> GroupSummary {
+        let group = self.group();
+        let samples = self.so_far().get(1..).unwrap_or_default();
+        let seen = || observations(self.so_far()).flat_map(|observation| &observation.requests);
+        let records = || seen().chain(self.lost());
+        let dialect = self.session().dialect(group.dialect);
+        GroupSummary {
+            name: group.name.clone(),
+            question: group.question.clone(),
+            dialect,
+            model: self.session().asked_model(dialect).to_owned(),
+            x_label: group.x_label.clone(),
+            control: group.control.clone(),
+            primary: group.primary().map(|metric| metric.name().to_owned()).unwrap_or_default(),
+            rounds: samples.len(),
+            requests: records().count() as u64,
+            retries: records().filter(|record| record.attempt > 1 || record.repeat > 1).count() as u64,
+            failures: failures(records().map(|record| &record.outcome)),
+            tokens_from_events: seen()
+                .filter(|record| record.token_source == Some(TokenSource::Events))
+                .count() as u64,
+            remarks: group.remarks.as_ref().map(|remarks| remarks(&self.known())).unwrap_or_default(),
+            arms: self.selected().iter().filter_map(|&arm| self.arm_summary(arm, samples)).collect(),
+        }
+    }
+
+    fn arm_summary(&self, index: usize, samples: &[Round]) -> Option<ArmSummary> {
+        let group = self.group();
+        let arm = &group.arms[index];
+        let control = group.control_of(arm).filter(|control| self.selected().contains(control));
+        let seen = samples.first()?.observations[index].as_ref()?;
+        let metrics = seen.values.keys().filter_map(|metric| {
+            Some((metric.name().to_owned(), self.metric_summary(metric, arm, index, control, samples)?))
+        });
+        Some(ArmSummary {
+            name: arm.name.clone(),
+            x: arm.x,
+            metrics: metrics.collect(),
+            cache: self.cache_summary(index, samples),
+            cost: self.cost_summary(index, control, samples),
+        })
+    }
+
+    fn metric_summary(
+        &self,
+        metric: &Metric,
+        arm: &Arm,
+        index: usize,
+        control: Option<usize>,
+        samples: &[Round],
+    ) -> Option<MetricSummary> {
+        let summary = Summary::of(&values(samples, index, metric))?;
+        let versus_control = control.and_then(|control| paired(samples, control, index, metric));
+        let predicted =
+            versus_control.and_then(|paired| self.predicted(metric, arm, paired.difference.estimate));
+        Some(MetricSummary { unit: metric.unit(), summary, versus_control, predicted })
+    }
+
+    fn known(&self) -> Known<'_> {
+        let session = self.session();
+        let dialect = session.dialect(self.group().dialect);
+        Known { engine: session.engine(), model: session.model(dialect), dialect }
+    }
+
+    fn predicted(&self, metric: &Metric, arm: &Arm, measured: f64) -> Option<PredictedSaving> {
+        let prediction = self.group().predict.as_ref()?(&self.known(), arm, metric)?;
+        let allowed = (prediction.saving.abs() * AGREES_WITHIN).max(AGREES_WITHIN_NS);
+        Some(PredictedSaving {
+            saving: prediction.saving,
+            source: prediction.source.into_owned(),
+            agrees: (prediction.saving - measured).abs() <= allowed,
+        })
+    }
+
+    fn cache_summary(&self, arm: usize, samples: &[Round]) -> Option<CacheSummary> {
+        let seen: Vec<_> = samples.iter().filter_map(|round| round.observations[arm].as_ref()).collect();
+        let usages: Vec<_> = seen.iter().filter_map(|observation| observation.usage).collect();
+        let n = usages.len() as f64;
+        let sum = |count: fn(&crate::wire::Usage) -> Option<u64>| {
+            usages.iter().map(count).sum::<Option<u64>>().map(|sum| sum as f64)
+        };
+        let (input, read) = (sum(|usage| usage.input)?, sum(|usage| usage.cache_read)?);
+        (input > 0.0).then(|| CacheSummary {
+            hit_share: read / input,
+            prompt_tokens: input / n,
+            read_tokens: read / n,
+            written_tokens: sum(|usage| Some(usage.cache_write.unwrap_or(0))).unwrap_or(0.0) / n,
+            missed: seen.iter().filter(|observation| self.missed(arm, observation) == Some(true)).count(),
+        })
+    }
+
+    fn cost_summary(&self, arm: usize, control: Option<usize>, samples: &[Round]) -> Option<CostSummary> {
+        let total = cost(self.so_far(), arm)?;
+        let per_run = cost(samples, arm)?.0 / samples.len() as f64;
+        let versus_control =
+            control.and_then(|control| cost(self.so_far(), control)).map(|control| total.0 / control.0);
+        Some(CostSummary {
+            per_run: Usd(per_run),
+            total,
+            versus_control: versus_control.filter(|r| r.is_finite()),
+        })
+    }
+}
+
+fn observations(rounds: &[Round]) -> impl Iterator<Item = &Observation> {
+    rounds.iter().flat_map(|round| round.observations.iter().flatten())
+}
+
+fn failures<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> BTreeMap<String, u64> {
+    let mut failures = BTreeMap::new();
+    for outcome in outcomes {
+        if let Outcome::Failed(class) = outcome {
+            *failures.entry(class.name().to_owned()).or_insert(0) += 1;
+        }
+    }
+    failures
+}
+
+fn cost(rounds: &[Round], arm: usize) -> Option<Usd> {
+    rounds.iter().map(|round| round.observations[arm].as_ref()?.cost).sum()
+}
+
+fn values(rounds: &[Round], arm: usize, metric: &Metric) -> Vec<f64> {
+    let value = |round: &Round| round.observations[arm].as_ref()?.values.get(metric).copied();
+    rounds.iter().filter_map(value).collect()
+}
+
+/// Control and arm in the rounds in which both have the metric.
+fn paired(rounds: &[Round], control: usize, arm: usize, metric: &Metric) -> Option<Paired> {
+    let value = |round: &Round, arm: usize| round.observations[arm].as_ref()?.values.get(metric).copied();
+    let pairs = rounds.iter().filter_map(|round| Some((value(round, control)?, value(round, arm)?)));
+    let (control, arm): (Vec<_>, Vec<_>) = pairs.unzip();
+    Paired::of(&control, &arm)
+}

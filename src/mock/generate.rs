@@ -1,0 +1,122 @@
+//! `POST /generate`: whole answers from a cache, or from an engine that serves batches one after another.
+//!
+//! A batch of requests takes the longest overhead, all prefills and the longest decode: `α + β·size`, where
+//! only decoding is shared. All its answers leave together.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::wire::Reply;
+
+use super::batch::Joined;
+use super::cache::CacheOutcome;
+use super::call::Call;
+use super::engine::Schedule;
+use super::pacer::lock;
+use super::replies::ReplyCache;
+use super::state::App;
+
+/// What `/generate` did so far.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct GenerateCounts {
+    /// Answers kept.
+    pub entries: usize,
+    /// Requests answered from the cache.
+    pub hits: u64,
+    /// Requests that the cache could have answered but did not.
+    pub misses: u64,
+    /// Requests that must not be cached: above temperature 0.
+    pub bypasses: u64,
+    /// Batches served.
+    pub batches: u64,
+    /// Requests in them.
+    pub batched: u64,
+}
+
+/// A request in a batch: its times, and whom to tell when the batch is done.
+#[derive(Debug)]
+pub(crate) struct BatchMember {
+    schedule: Schedule,
+    done: oneshot::Sender<Instant>,
+}
+
+/// Answers a request of `/generate`.
+pub(crate) async fn reply(call: &Call) -> Reply {
+    let app = &call.app;
+    let key = ReplyCache::key(&call.ask);
+    let kept = key.and_then(|key| lock(&app.replies).get(key, app.cache_now()));
+    count(app, key.is_some(), kept.is_some());
+    if let Some(kept) = kept {
+        return finish(Reply { cached: Some(true), ..(*kept).clone() }, call);
+    }
+    let schedule = call.schedule(CacheOutcome::uncached(call.plan.input()));
+    app.note_usage(call.record, schedule.usage);
+    let reply =
+        Reply { cached: Some(false), ..Reply::from_events(schedule.events.iter().map(|(_, event)| event)) };
+    batched(app, schedule).await;
+    if let Some(key) = key {
+        lock(&app.replies).put(key, Arc::new(reply.clone()), app.cache_now(), &app.config.generate);
+    }
+    finish(reply, call)
+}
+
+fn count(app: &App, cacheable: bool, hit: bool) {
+    let mut counts = lock(&app.generated);
+    match (cacheable, hit) {
+        (false, _) => counts.bypasses += 1,
+        (true, true) => counts.hits += 1,
+        (true, false) => counts.misses += 1,
+    }
+}
+
+fn finish(mut reply: Reply, call: &Call) -> Reply {
+    let latency_ms = call.received.elapsed().as_micros() as f64 / 1e3;
+    reply.extra.insert("latency_ms".to_owned(), latency_ms.into());
+    reply
+}
+
+/// Waits until the batch that the request joins is done.
+async fn batched(app: &Arc<App>, schedule: Schedule) {
+    let (done, waiting) = oneshot::channel();
+    let joined = lock(&app.batcher).join(BatchMember { schedule, done }, app.real_now());
+    match joined {
+        Joined::Full(batch) => drop(tokio::spawn(serve(Arc::clone(app), batch))),
+        Joined::Opened { number, due } => drop(tokio::spawn(close(Arc::clone(app), number, app.at(due)))),
+        Joined::Waiting => {}
+    }
+    if let Ok(deadline) = waiting.await {
+        app.pacer.record(deadline);
+    }
+}
+
+async fn close(app: Arc<App>, number: u64, due: Instant) {
+    app.pacer.wait_until(due).await;
+    let batch = lock(&app.batcher).close(number);
+    if let Some(batch) = batch {
+        serve(app, batch).await;
+    }
+}
+
+async fn serve(app: Arc<App>, batch: Vec<BatchMember>) {
+    // The semaphore is never closed, so the engine is free in the end.
+    let _engine = app.batch_engine.acquire().await;
+    let start = Instant::now();
+    {
+        let mut counts = lock(&app.generated);
+        counts.batches += 1;
+        counts.batched += batch.len() as u64;
+    }
+    let times = || batch.iter().map(|member| &member.schedule);
+    let overhead = times().map(|times| times.overhead).max().unwrap_or_default();
+    let decode = times().map(|times| times.decode).max().unwrap_or_default();
+    let deadline =
+        start + overhead + times().map(|times| times.prefill).sum::<std::time::Duration>() + decode;
+    app.pacer.wait_until(deadline).await;
+    for member in batch {
+        // A client that hung up waits no more.
+        let _gone = member.done.send(deadline);
+    }
+}

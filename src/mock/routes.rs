@@ -1,0 +1,292 @@
+//! The endpoints that clients of a language model use.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use futures::StreamExt;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::catalog;
+use crate::seed::{DRAW_HEADER, DrawId};
+use crate::wire::{ApiError, Ask, Dialect};
+
+use super::cache::Plan;
+use super::call::{Call, Cut, cut};
+use super::faults::{self, FaultKind};
+use super::listener::Peer;
+use super::log::ReceivedRequest;
+use super::pacer::lock;
+use super::state::App;
+use super::{MOCK_HEADER, control, generate};
+
+const BODY_LIMIT: usize = 16 << 20;
+/// Limits that no client comes near, and a reset that never comes: the mock limits nothing by itself.
+const RATE_LIMITS: [(&str, &str); 6] = [
+    ("anthropic-ratelimit-requests-limit", "1000000"),
+    ("anthropic-ratelimit-requests-remaining", "999999"),
+    ("anthropic-ratelimit-requests-reset", "2100-01-01T00:00:00Z"),
+    ("anthropic-ratelimit-tokens-limit", "1000000000"),
+    ("anthropic-ratelimit-tokens-remaining", "999999999"),
+    ("anthropic-ratelimit-tokens-reset", "2100-01-01T00:00:00Z"),
+];
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route(Dialect::Anthropic.path(), post(messages))
+        .route(Dialect::OpenAi.path(), post(completions))
+        .route(Dialect::Generate.path(), post(generate))
+        .route("/health", get(async || json_response(&json!({"status": "ok"}))))
+        .route("/v1/models", get(async || json_response(&models())))
+        .route("/stats", get(stats))
+        .merge(control::router())
+        .fallback(async || error(Dialect::OpenAi, 404, "not_found_error", "no such path"))
+        .method_not_allowed_fallback(async || {
+            error(Dialect::OpenAi, 405, "invalid_request_error", "the path knows another method")
+        })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), label))
+        .with_state(app)
+}
+
+/// Says on every response that it is simulated, and by what.
+async fn label(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let label = format!("{}; slowdown={}", app.config.profile.name, app.config.slowdown);
+    if let Ok(label) = HeaderValue::from_str(&label) {
+        response.headers_mut().insert(HeaderName::from_static(MOCK_HEADER), label);
+    }
+    response
+}
+
+type Received = Result<Bytes, BytesRejection>;
+
+async fn messages(
+    app: State<Arc<App>>,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Received,
+) -> Response {
+    answer(Dialect::Anthropic, app, peer, headers, body).await
+}
+
+async fn completions(
+    app: State<Arc<App>>,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Received,
+) -> Response {
+    answer(Dialect::OpenAi, app, peer, headers, body).await
+}
+
+async fn generate(
+    app: State<Arc<App>>,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Received,
+) -> Response {
+    answer(Dialect::Generate, app, peer, headers, body).await
+}
+
+async fn answer(
+    dialect: Dialect,
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Received,
+) -> Response {
+    let received = Instant::now();
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return error(dialect, 413, "request_too_large", "the body is longer than 16 MiB");
+        }
+        Err(rejection) => return error(dialect, 400, "invalid_request_error", &rejection.body_text()),
+    };
+    let draw = headers.get(DRAW_HEADER).and_then(|value| value.to_str().ok());
+    let fault = lock(&app.faults).take(draw);
+    match fault {
+        Some(FaultKind::Close) => {
+            peer.close();
+            return Response::default();
+        }
+        Some(FaultKind::Status { status, retry_after_s }) => {
+            return status_fault(dialect, status, retry_after_s);
+        }
+        _ => {}
+    }
+    let call = match call(&app, dialect, &body, draw, fault, received) {
+        Ok(call) => call,
+        Err(refused) => return error(dialect, 400, &refused.kind, &refused.message),
+    };
+    if let Some(FaultKind::SlowHeaders { ms }) = fault {
+        app.pacer.wait_until(received + Duration::from_millis(ms)).await;
+    }
+    respond(call).await
+}
+
+/// Understands a request and takes it into the books.
+fn call(
+    app: &Arc<App>,
+    dialect: Dialect,
+    body: &Bytes,
+    draw: Option<&str>,
+    fault: Option<FaultKind>,
+    received: Instant,
+) -> Result<Call, ApiError> {
+    let ask = dialect
+        .decode_request(body)
+        .map_err(|wrong| ApiError { kind: "invalid_request_error".to_owned(), message: wrong.to_string() })?;
+    let (plan, counts_writes) = plan(dialect, &ask)?;
+    let seed = app.seed();
+    let noise = match draw.map(str::parse::<DrawId>) {
+        Some(Ok(draw)) => seed.noise(&draw),
+        Some(Err(wrong)) => return Err(invalid(&wrong)),
+        None => seed.noise_of_body(body),
+    };
+    let hash = xxh3_64(body);
+    let record = lock(&app.log).push(ReceivedRequest {
+        number: 0,
+        dialect,
+        model: ask.model.clone(),
+        draw: draw.map(str::to_owned),
+        max_tokens: ask.max_tokens,
+        stream: ask.stream,
+        usage: None,
+        body_bytes: body.len(),
+        body_hash: format!("{hash:016x}"),
+        body: app.config.keep_bodies.then(|| String::from_utf8_lossy(body).into_owned()),
+    });
+    let prefix = if dialect == Dialect::Anthropic { "msg_" } else { "chatcmpl-" };
+    let id = format!("{prefix}{hash:016x}{record:08x}");
+    let (app, _in_flight) = (Arc::clone(app), app.enter(dialect));
+    Ok(Call { app, dialect, ask, plan, counts_writes, noise, id, record, fault, received, _in_flight })
+}
+
+fn invalid(wrong: &dyn std::error::Error) -> ApiError {
+    ApiError { kind: "invalid_request_error".to_owned(), message: wrong.to_string() }
+}
+
+/// What the dialect's prompt cache makes of a request, and whether the answer counts what was written to it.
+fn plan(dialect: Dialect, ask: &Ask) -> Result<(Plan, bool), ApiError> {
+    let model = catalog::model(&ask.model);
+    let rules = model.map(|model| model.cache).unwrap_or_default();
+    Ok(match dialect {
+        Dialect::Anthropic => (Plan::explicit(ask, &ask.model, rules)?, true),
+        Dialect::OpenAi => {
+            let pays_for_writes = model.and_then(|m| m.price).is_some_and(|p| p.cache_write_5m.is_some());
+            (Plan::automatic(ask, &ask.model, rules), pays_for_writes)
+        }
+        Dialect::Generate => (Plan::none(ask), false),
+    })
+}
+
+async fn respond(call: Call) -> Response {
+    let (dialect, id) = (call.dialect, call.id.clone());
+    if call.ask.stream {
+        return with_headers(dialect, &id, "text/event-stream", call.stream());
+    }
+    let reply = match dialect {
+        Dialect::Generate => generate::reply(&call).await,
+        _ => call.reply().await,
+    };
+    if let Some(FaultKind::Stall { ms, .. }) = call.fault {
+        call.app.pacer.wait_until(Instant::now() + Duration::from_millis(ms)).await;
+    }
+    let bytes = Bytes::from(dialect.encode_reply(&reply));
+    let half = bytes.slice(..bytes.len() / 2);
+    let body = match call.fault {
+        Some(FaultKind::Error { .. }) => return status_fault(dialect, 500, None),
+        Some(FaultKind::Garbage { .. }) => Body::from(half),
+        Some(FaultKind::Cut { .. }) => {
+            let broken = futures::stream::once(async move { Err(cut(&call.app).await) });
+            Body::from_stream(futures::stream::iter([Ok::<_, Cut>(half)]).chain(broken))
+        }
+        _ => Body::from(bytes),
+    };
+    with_headers(dialect, &id, "application/json", body)
+}
+
+fn with_headers(dialect: Dialect, id: &str, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let name = if dialect == Dialect::Anthropic { "request-id" } else { "x-request-id" };
+    if let Ok(id) = HeaderValue::from_str(&request_id(id)) {
+        headers.insert(HeaderName::from_static(name), id);
+    }
+    if dialect == Dialect::Anthropic {
+        for (name, value) in RATE_LIMITS {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+    }
+    response
+}
+
+fn request_id(id: &str) -> String {
+    format!("req_{}", id.rsplit(['_', '-']).next().unwrap_or(id))
+}
+
+fn status_fault(dialect: Dialect, status: u16, retry_after_s: Option<u64>) -> Response {
+    let wanted = faults::error_of(status);
+    let mut response = error(dialect, status, &wanted.kind, &wanted.message);
+    if let Some(seconds) = retry_after_s {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// An error in the dialect's shape.
+pub(crate) fn error(dialect: Dialect, status: u16, kind: &str, message: &str) -> Response {
+    let stated = ApiError { kind: kind.to_owned(), message: message.to_owned() };
+    let id = format!("err_{:016x}", xxh3_64(message.as_bytes()));
+    let body = dialect.encode_error(&stated, &request_id(&id));
+    let mut response = with_headers(dialect, &id, "application/json", Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
+pub(crate) fn json_response(value: &Value) -> Response {
+    let mut response = Response::new(Body::from(value.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn models() -> Value {
+    let models = catalog::models().iter().map(|model| {
+        json!({
+            "id": model.id,
+            "object": "model",
+            "owned_by": model.provider,
+            "max_model_len": model.context_tokens,
+        })
+    });
+    json!({"object": "list", "data": models.collect::<Vec<_>>()})
+}
+
+async fn stats(State(app): State<Arc<App>>) -> Response {
+    let state = app.state();
+    let counts = state.generate;
+    let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+    json_response(&json!({
+        "requests": state.requests.values().sum::<u64>(),
+        "in_flight": state.in_flight,
+        "cache_entries": counts.entries,
+        "cache_hits": counts.hits,
+        "cache_misses": counts.misses,
+        "cache_bypasses": counts.bypasses,
+        "cache_hit_rate": share(counts.hits, counts.hits + counts.misses),
+        "batches": counts.batches,
+        "average_batch_size": share(counts.batched, counts.batches),
+    }))
+}

@@ -1,0 +1,191 @@
+//! What a running mock knows and counts, shared by all its requests.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use crate::seed::Seed;
+use crate::wire::{Dialect, Usage};
+
+use super::batch::Batcher;
+use super::cache::{CacheCounts, PromptCache};
+use super::config::MockConfig;
+use super::engine::Engine;
+use super::faults::Faults;
+use super::generate::{BatchMember, GenerateCounts};
+use super::pacer::{Pacer, lock};
+use super::replies::ReplyCache;
+use super::{PacingReport, log::RequestLog};
+
+/// What a mock has seen and done so far, as `GET /_mock/state` gives it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MockState {
+    /// The engine profile.
+    pub profile: String,
+    /// The factor on all its times.
+    pub slowdown: f64,
+    /// The seed of all noise.
+    pub seed: u64,
+    /// Requests received, by dialect.
+    pub requests: BTreeMap<String, u64>,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Requests being answered or waiting for a slot.
+    pub in_flight: usize,
+    /// The most there ever were.
+    pub in_flight_max: usize,
+    /// The prompt cache.
+    pub cache: CacheCounts,
+    /// The endpoint `/generate`.
+    pub generate: GenerateCounts,
+    /// Faults that still wait for a request.
+    pub faults: usize,
+    /// How late frames were.
+    pub pacing: PacingReport,
+}
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: MockConfig,
+    pub(crate) pacer: Pacer,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) cache: Mutex<PromptCache>,
+    pub(crate) faults: Mutex<Faults>,
+    pub(crate) log: Mutex<RequestLog>,
+    pub(crate) batcher: Mutex<Batcher<BatchMember>>,
+    pub(crate) batch_engine: Semaphore,
+    pub(crate) replies: Mutex<ReplyCache>,
+    pub(crate) generated: Mutex<GenerateCounts>,
+    pub(crate) connections: AtomicU64,
+    seed: AtomicU64,
+    origin: Instant,
+    advanced: Mutex<Duration>,
+    requests: Mutex<BTreeMap<&'static str, u64>>,
+    in_flight: AtomicUsize,
+    in_flight_max: AtomicUsize,
+}
+
+impl App {
+    pub(crate) fn new(config: MockConfig, pacer: Pacer) -> Self {
+        Self {
+            pacer,
+            slots: Arc::new(Semaphore::new(config.profile.slots)),
+            cache: Mutex::default(),
+            faults: Mutex::default(),
+            log: Mutex::default(),
+            batcher: Mutex::new(Batcher::new(config.generate.max_batch_size, config.generate.batch_timeout)),
+            batch_engine: Semaphore::new(1),
+            replies: Mutex::default(),
+            generated: Mutex::default(),
+            connections: AtomicU64::new(0),
+            seed: AtomicU64::new(config.seed),
+            origin: Instant::now(),
+            advanced: Mutex::default(),
+            requests: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            in_flight_max: AtomicUsize::new(0),
+            config,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Engine<'_> {
+        Engine {
+            profile: &self.config.profile,
+            slowdown: self.config.slowdown,
+            default_answer_tokens: self.config.default_answer_tokens,
+        }
+    }
+
+    pub(crate) fn seed(&self) -> Seed {
+        Seed(self.seed.load(Relaxed))
+    }
+
+    pub(crate) fn set_seed(&self, seed: u64) {
+        self.seed.store(seed, Relaxed);
+    }
+
+    /// Real time since the start.
+    pub(crate) fn real_now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// The moment at a real time since the start.
+    pub(crate) fn at(&self, time: Duration) -> Instant {
+        self.origin + time
+    }
+
+    /// The time of the caches: real time plus what it was advanced by.
+    pub(crate) fn cache_now(&self) -> Duration {
+        self.real_now() + *lock(&self.advanced)
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut advanced = lock(&self.advanced);
+        *advanced = advanced.saturating_add(by);
+    }
+
+    pub(crate) fn clear_caches(&self) {
+        lock(&self.cache).clear();
+        lock(&self.replies).clear();
+    }
+
+    /// Counts a request for as long as the guard lives.
+    pub(crate) fn enter(self: &Arc<Self>, dialect: Dialect) -> InFlight {
+        *lock(&self.requests).entry(dialect.name()).or_default() += 1;
+        let now = self.in_flight.fetch_add(1, Relaxed) + 1;
+        self.in_flight_max.fetch_max(now, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    pub(crate) fn note_usage(&self, record: u64, usage: Usage) {
+        lock(&self.log).note_usage(record, usage);
+    }
+
+    /// Back to the state of a fresh start, but for connections and requests in flight.
+    pub(crate) fn reset(&self) {
+        lock(&self.replies).clear();
+        *lock(&self.cache) = PromptCache::default();
+        lock(&self.faults).clear();
+        *lock(&self.log) = RequestLog::default();
+        *lock(&self.generated) = GenerateCounts::default();
+        *lock(&self.advanced) = Duration::ZERO;
+        lock(&self.requests).clear();
+        self.set_seed(self.config.seed);
+        self.in_flight_max.store(self.in_flight.load(Relaxed), Relaxed);
+        self.pacer.reset();
+    }
+
+    pub(crate) fn state(&self) -> MockState {
+        let requests =
+            lock(&self.requests).iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        let generate = GenerateCounts { entries: lock(&self.replies).len(), ..*lock(&self.generated) };
+        MockState {
+            profile: self.config.profile.name.clone(),
+            slowdown: self.config.slowdown,
+            seed: self.seed().0,
+            requests,
+            connections: self.connections.load(Relaxed),
+            in_flight: self.in_flight.load(Relaxed),
+            in_flight_max: self.in_flight_max.load(Relaxed),
+            cache: lock(&self.cache).counts(),
+            generate,
+            faults: lock(&self.faults).len(),
+            pacing: self.pacer.report(),
+        }
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<App>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}

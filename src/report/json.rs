@@ -1,0 +1,94 @@
+//! A run's summary as a file, written in one step so that nobody reads half of it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::experiment::{GroupSummary, SUMMARY_SCHEMA_VERSION};
+use crate::mock::PacingReport;
+use crate::price::Usd;
+use crate::provenance::Provenance;
+use crate::session::Session;
+
+/// Everything a run found.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunSummary {
+    /// The version of this format.
+    pub schema_version: u32,
+    /// The bench.
+    pub bench: String,
+    /// Whether every planned round was made.
+    pub complete: bool,
+    /// What the figures are.
+    pub provenance: Provenance,
+    /// What was sent and spent.
+    pub totals: Totals,
+    /// The instrument's own error.
+    pub instrument: Instrument,
+    /// The groups, in the order they ran.
+    pub groups: Vec<GroupSummary>,
+    /// Arms and metrics that were left out, with the reason.
+    pub skipped: Vec<String>,
+}
+
+/// What a run sent and spent.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Totals {
+    /// Exchanges, retries included.
+    pub requests: u64,
+    /// Dollars, as far as known; simulated ones are what the model's provider would have asked.
+    pub usd: Usd,
+    /// Connections opened.
+    pub connections: u64,
+}
+
+/// What is known of the instrument's own error.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Instrument {
+    /// The longest that a read waited for this process, in nanoseconds.
+    pub client_lag_max_ns: u64,
+    /// How late the mock wrote, compared with its own plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mock_pacing: Option<PacingReport>,
+}
+
+impl RunSummary {
+    /// The summary of what `session` did so far.
+    pub fn new(
+        session: &Session,
+        bench: &str,
+        complete: bool,
+        groups: Vec<GroupSummary>,
+        skipped: Vec<String>,
+    ) -> Self {
+        let used = session.budget().used();
+        Self {
+            schema_version: SUMMARY_SCHEMA_VERSION,
+            bench: bench.into(),
+            complete,
+            provenance: session.provenance().clone(),
+            totals: Totals { requests: used.requests, usd: used.usd, connections: session.connections() },
+            instrument: Instrument {
+                client_lag_max_ns: u64::try_from(session.client_lag().as_nanos()).unwrap_or(u64::MAX),
+                mock_pacing: session.pacing(),
+            },
+            groups,
+            skipped,
+        }
+    }
+
+    /// Writes the summary to `path`: to a file beside it first, then renamed.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let partial = path.with_extension("json.partial");
+        fs::write(&partial, serde_json::to_vec_pretty(self)?)?;
+        fs::rename(partial, path)
+    }
+}

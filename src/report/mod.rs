@@ -1,0 +1,14 @@
+//! Results for people and programs: one exporter a file. Nothing here computes a statistic.
+
+pub mod json;
+pub mod progress;
+pub mod table;
+
+use std::io::{self, Write};
+
+/// Writes text for a person to standard error, where it cannot mix with a program's output. A closed pipe
+/// is nobody listening, and no error.
+pub fn say(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "{text}").and_then(|()| stderr.flush());
+}

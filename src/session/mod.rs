@@ -1,0 +1,400 @@
+//! A plan made real: the target runs, the budget is kept, every exchange is recorded as it comes.
+//!
+//! A [`Session`] is what every driver of rounds shares: Criterion, the command line, a service's job, a
+//! test. It publishes what happens as [`SessionEvent`]s; the journal on disk, a progress bar and whatever
+//! else wants to know are [`Observer`]s of it.
+
+mod budget;
+mod journal;
+mod record;
+
+pub use budget::{Budget, BudgetError, Demand, Estimate, Used};
+pub use journal::Journal;
+pub use record::{Outcome, Place, RECORD_SCHEMA_VERSION, RequestRecord};
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::catalog::{self, Model, Profile};
+use crate::client::control::{Control, ControlError};
+use crate::client::{Answer, Auth, Client, Failure, Target, TargetError, Wait};
+use crate::mock::{Mock, MockConfig, MockError, PacingReport};
+use crate::provenance::{self, Machine, Provenance, Truth, Versions};
+use crate::seed::{DRAW_HEADER, DrawId, Seed};
+use crate::settings::{LiveSettings, MockSettings, Pricing, Settings, TargetKind};
+use crate::wire::{Ask, Dialect};
+
+/// The model whose rules and prices the mock follows unless another is named.
+const SIMULATED_MODEL: [(Dialect, &str); 3] =
+    [(Dialect::Anthropic, "claude-sonnet-4-6"), (Dialect::OpenAi, "gpt-4o"), (Dialect::Generate, "default")];
+
+/// A read that waited longer than this to be looked at was late.
+const LATE: Duration = Duration::from_millis(5);
+
+/// Why a session cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The mock cannot start.
+    #[error(transparent)]
+    Mock(#[from] MockError),
+    /// The mock's own address is no target.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The target does not answer.
+    #[error("the target `{name}` does not answer at {base_url}: {source}; start it, or unset LLMLAB_TARGET")]
+    Unreachable {
+        /// The target.
+        name: String,
+        /// Where it was asked.
+        base_url: String,
+        /// What happened.
+        source: ControlError,
+    },
+    /// The run would cost more than it may.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+}
+
+/// Why a question got no answer that counts.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AskError {
+    /// The last attempt failed.
+    #[error("{attempts} {} failed, the last one: {failure}", if *.attempts == 1 { "attempt" } else { "attempts" })]
+    Failed {
+        /// Exchanges tried.
+        attempts: usize,
+        /// Why the last one failed.
+        failure: Failure,
+    },
+    /// The budget does not allow another request.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    /// The target does not speak the dialect.
+    #[error("the target does not speak the {0} dialect")]
+    Dialect(Dialect),
+    /// The lab's mock answers behind a target that did not say so when it was looked at.
+    #[error("the lab's mock answers behind this live target: its figures are simulated, not live")]
+    Mislabelled,
+    /// The mock's clock could not be moved.
+    #[error("could not move the mock's clock: {0}")]
+    Clock(String),
+}
+
+/// What happens in a session, as it happens.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SessionEvent<'a> {
+    /// A round begins.
+    Round {
+        /// The group's name.
+        group: &'a str,
+        /// The round, from 0; round 0 warms up.
+        round: u32,
+        /// The rounds that are planned, where that is known.
+        planned: Option<u32>,
+    },
+    /// An exchange ended, well or not.
+    Exchange(&'a RequestRecord),
+    /// The last round of a group, or of what was asked of it, is complete.
+    GroupDone,
+    /// A sentence for the person who watches.
+    Notice(&'a str),
+}
+
+/// Somebody who wants to know what happens. Called in order, on the thread that measures, between
+/// exchanges: be quick.
+pub trait Observer: Send + Sync {
+    /// Takes note of an event.
+    fn on(&self, event: &SessionEvent<'_>);
+}
+
+/// A running plan.
+pub struct Session {
+    settings: Settings,
+    provenance: Provenance,
+    mock: Option<Mock>,
+    clients: BTreeMap<&'static str, Client>,
+    context_tokens: Option<u64>,
+    budget: Budget,
+    observers: Vec<Box<dyn Observer>>,
+    started: Instant,
+    longest_lag: AtomicU64,
+    late_answers: AtomicU64,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Session").field("provenance", &self.provenance).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Makes `settings` real: starts the mock, or makes sure that the live target answers.
+    ///
+    /// # Errors
+    /// When the mock cannot start or the target does not answer.
+    pub async fn start(settings: Settings) -> Result<Self, SessionError> {
+        let (truth, mock, targets) = match &settings.target {
+            TargetKind::Mock(mock) => {
+                let (truth, mock, targets) = start_mock(mock, settings.seed)?;
+                (truth, Some(mock), targets)
+            }
+            TargetKind::Live(live) => (Truth::Live, None, vec![live.target.clone()]),
+        };
+        let (started, run_id) = provenance::start_of_run();
+        let first = &targets[0];
+        let mut session = Self {
+            provenance: Provenance {
+                run_id,
+                started,
+                truth,
+                target: first.name().into(),
+                base_url: first.base_url(),
+                dialect: first.dialect(),
+                model: first.model().into(),
+                seed: settings.seed,
+                machine: Machine::here(),
+                versions: Versions::here(),
+            },
+            budget: Budget::new(&settings),
+            clients: targets
+                .into_iter()
+                .map(|target| (target.dialect().name(), Client::new(target, settings.timeouts)))
+                .collect(),
+            settings,
+            mock,
+            context_tokens: None,
+            observers: Vec::new(),
+            started: Instant::now(),
+            longest_lag: AtomicU64::new(0),
+            late_answers: AtomicU64::new(0),
+        };
+        session.look_at_live_target().await?;
+        Ok(session)
+    }
+
+    /// Asks a live target, outside any measurement, for its context length and whether it is a mock.
+    async fn look_at_live_target(&mut self) -> Result<(), SessionError> {
+        let TargetKind::Live(LiveSettings { target, .. }) = &self.settings.target else { return Ok(()) };
+        let unreachable = |source| SessionError::Unreachable {
+            name: target.name().into(),
+            base_url: target.base_url(),
+            source,
+        };
+        let seen =
+            Control::new(target).map_err(unreachable)?.look(target.model()).await.map_err(unreachable)?;
+        self.context_tokens = self.settings.context_tokens.or(target.context_tokens).or(seen.context_tokens);
+        if let Some(mock) = seen.mock {
+            self.provenance.truth = Truth::of_mock_header(&mock);
+        }
+        Ok(())
+    }
+
+    /// Adds an observer.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.observers.push(observer);
+    }
+
+    /// Tells every observer.
+    pub fn publish(&self, event: &SessionEvent<'_>) {
+        for observer in &self.observers {
+            observer.on(event);
+        }
+    }
+
+    /// Tells every observer a sentence.
+    pub fn notice(&self, sentence: &str) {
+        self.publish(&SessionEvent::Notice(sentence));
+    }
+
+    /// What the results of this session are.
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    /// The plan.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The budget.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Whether the engine is this session's own mock, whose clock can be moved.
+    pub fn is_simulated(&self) -> bool {
+        self.mock.is_some()
+    }
+
+    /// The engine that is simulated and the factor on its times, where that is known.
+    pub fn engine(&self) -> Option<(&Profile, f64)> {
+        match &self.settings.target {
+            TargetKind::Mock(mock) => Some((&mock.profile, mock.slowdown)),
+            TargetKind::Live(_) => None,
+        }
+    }
+
+    /// The dialect that a group is asked in: its own if it insists on one, else the target's.
+    pub fn dialect(&self, wanted: Option<Dialect>) -> Dialect {
+        wanted.unwrap_or(self.provenance.dialect)
+    }
+
+    /// Whether the target speaks `dialect`.
+    pub fn speaks(&self, dialect: Dialect) -> bool {
+        self.clients.contains_key(dialect.name())
+    }
+
+    /// The most prompt tokens that the target takes, where that is known.
+    pub fn context_tokens(&self) -> Option<u64> {
+        self.context_tokens
+    }
+
+    /// The model asked for in `dialect`, as the list of known models has it.
+    pub fn model(&self, dialect: Dialect) -> Option<&'static Model> {
+        catalog::model(self.clients.get(dialect.name())?.target().model())
+    }
+
+    /// The name of the model asked for in `dialect`; empty if the target does not speak it.
+    pub fn asked_model(&self, dialect: Dialect) -> &str {
+        self.clients.get(dialect.name()).map_or("", |client| client.target().model())
+    }
+
+    /// Prices of the model asked for in `dialect`.
+    pub fn pricing(&self, dialect: Dialect) -> Option<Pricing> {
+        match &self.settings.target {
+            TargetKind::Live(live) => live.prices,
+            TargetKind::Mock(_) => Pricing::of_model(self.clients.get(dialect.name())?.target().model()),
+        }
+    }
+
+    /// How late the mock wrote, compared with its own plan.
+    pub fn pacing(&self) -> Option<PacingReport> {
+        self.mock.as_ref().map(Mock::report)
+    }
+
+    /// The longest that any read waited for this process to look at it.
+    pub fn client_lag(&self) -> Duration {
+        Duration::from_nanos(self.longest_lag.load(Ordering::Relaxed))
+    }
+
+    /// Answers that this process looked at more than 5 ms late: it had no time. Their stamps are right all
+    /// the same, but a process that is busy also *sends* late.
+    pub fn late_answers(&self) -> u64 {
+        self.late_answers.load(Ordering::Relaxed)
+    }
+
+    /// Connections opened so far.
+    pub fn connections(&self) -> u64 {
+        self.clients.values().map(Client::connections_opened).sum()
+    }
+
+    /// Text that no other run, arm, round or step of a live target has sent; of a simulated one, text that
+    /// is the same in every run with this seed, so that runs can be paired.
+    pub(crate) fn nonce(&self, purpose: &str) -> String {
+        let run = if self.is_simulated() { "" } else { self.provenance.run_id.as_str() };
+        let text = format!("{}/{run}/{purpose}", self.settings.seed);
+        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
+    }
+
+    /// A generator for everything random in this session that is not the engine's.
+    pub(crate) fn seed(&self) -> Seed {
+        Seed(self.settings.seed)
+    }
+
+    /// Moves the clock of the mock's caches, as if this much time had passed.
+    pub(crate) async fn pass_time(&self, dialect: Dialect, time: Duration) -> Result<(), AskError> {
+        let client = self.clients.get(dialect.name()).ok_or(AskError::Dialect(dialect))?;
+        let control = Control::new(client.target()).map_err(|error| AskError::Clock(error.to_string()))?;
+        let body = serde_json::json!({ "advance_s": time.as_secs_f64() });
+        control.post("/_mock/clock", &body).await.map_err(|error| AskError::Clock(error.to_string()))
+    }
+
+    /// Asks, and asks again as the plan allows. Every attempt is recorded; the answer is the last one's.
+    pub(crate) async fn ask(
+        &self,
+        dialect: Dialect,
+        place: &Place,
+        ask: &Ask,
+    ) -> Result<(Answer, Vec<RequestRecord>), (AskError, Vec<RequestRecord>)> {
+        let Some(client) = self.clients.get(dialect.name()) else {
+            return Err((AskError::Dialect(dialect), Vec::new()));
+        };
+        let headers = self.draw_header(&place.draw);
+        let pricing = self.pricing(dialect);
+        let mut records = Vec::with_capacity(1);
+        let mut waited = Duration::ZERO;
+        loop {
+            if let Err(refused) = self.budget.take_request() {
+                return Err((refused.into(), records));
+            }
+            let exchange = Box::pin(client.send(ask, Instant::now(), &headers)).await;
+            let attempt = records.len() as u32 + 1;
+            let record = RequestRecord::of(self, dialect, place, attempt, &exchange, pricing.as_ref());
+            self.budget.spent(record.cost_usd);
+            self.publish(&SessionEvent::Exchange(&record));
+            records.push(record);
+            if exchange.mock.is_some() && self.provenance.truth == Truth::Live {
+                return Err((AskError::Mislabelled, records));
+            }
+            match exchange.outcome {
+                Ok(answer) => {
+                    let lag = u64::try_from(answer.client_lag.as_nanos()).unwrap_or(u64::MAX);
+                    self.longest_lag.fetch_max(lag, Ordering::Relaxed);
+                    self.late_answers.fetch_add(u64::from(answer.client_lag > LATE), Ordering::Relaxed);
+                    return Ok((answer, records));
+                }
+                Err(failure) => {
+                    let wait = self.settings.retries.after(&failure, attempt, waited);
+                    match wait {
+                        Wait::For(pause) if !(place.once && failure.class.was_seen()) => {
+                            waited += pause;
+                            tokio::time::sleep(pause).await;
+                        }
+                        _ => return Err((AskError::Failed { attempts: records.len(), failure }, records)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the mock which draw a request is, so that its noise never depends on the order of requests. A
+    /// live target is told nothing.
+    fn draw_header(&self, draw: &DrawId) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(&draw.to_string());
+        if let (true, Ok(value)) = (self.mock.is_some(), value) {
+            headers.insert(DRAW_HEADER, value);
+        }
+        headers
+    }
+
+    pub(crate) fn since_start(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.started).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+fn start_mock(settings: &MockSettings, seed: u64) -> Result<(Truth, Mock, Vec<Target>), SessionError> {
+    let mock = Mock::start(MockConfig {
+        profile: settings.profile.clone(),
+        slowdown: settings.slowdown,
+        seed,
+        ..MockConfig::default()
+    })?;
+    let target = |(dialect, model): (Dialect, &str)| {
+        let named = settings.model.as_deref().filter(|name| is_of(name, dialect));
+        let model = named.unwrap_or(model);
+        Target::new(crate::settings::MOCK, dialect, &mock.url(), model, &Auth::None)
+    };
+    let targets = SIMULATED_MODEL.into_iter().map(target).collect::<Result<Vec<_>, _>>()?;
+    let truth = Truth::Simulated { profile: settings.profile.name.clone(), slowdown: settings.slowdown };
+    Ok((truth, mock, targets))
+}
+
+/// Whether a named model may be simulated in `dialect`: a known one only in its provider's own.
+fn is_of(name: &str, dialect: Dialect) -> bool {
+    catalog::model(name).is_none_or(|model| model.provider == dialect.name())
+}

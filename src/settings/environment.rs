@@ -1,0 +1,97 @@
+//! The one door to the environment.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::SettingsError;
+
+/// A setting that the environment can hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means, for the help.
+    pub meaning: &'static str,
+}
+
+const fn variable(name: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, meaning }
+}
+
+/// Every setting.
+pub const VARIABLES: [Variable; 15] = [
+    variable(
+        "LLMLAB_TARGET",
+        "what answers: mock (default), anthropic, openai, litellm, ollama, vllm, llamacpp, a name of llmlab.toml, or DIALECT+URL such as openai+http://127.0.0.1:8080",
+    ),
+    variable("LLMLAB_MODEL", "the model to ask for, or to simulate"),
+    variable("LLMLAB_BASE_URL", "another address for the target"),
+    variable("LLMLAB_PROFILE", "the engine that the mock simulates (default: fast)"),
+    variable("LLMLAB_MOCK_SLOWDOWN", "multiplies every simulated time, such as 1.3 (default: 1)"),
+    variable("LLMLAB_SEED", "the seed of all randomness (default: 20)"),
+    variable("LLMLAB_RUNS", "samples for each benchmark (default: 20); --sample-size wins"),
+    variable("LLMLAB_MAX_USD", "the most dollars a live run may cost (default: 2)"),
+    variable("LLMLAB_MAX_REQUESTS", "the most requests a run may send"),
+    variable("LLMLAB_TIMEOUT", "seconds for a whole exchange (default: 600)"),
+    variable("LLMLAB_CONTEXT_TOKENS", "the target's context length, if it does not say"),
+    variable("LLMLAB_TEST_LIVE", "1: a smoke run (--test) may ask a live target"),
+    variable(
+        "LLMLAB_TEST_STRICT",
+        "tests: 1 holds measured times to their bounds, on a machine that does nothing else",
+    ),
+    variable("LLMLAB_TEST_CHROMIUM", "tests: the address of a Chromium binary"),
+    variable("LLMLAB_TEST_PYTHON", "tests: the address of a Python that has the official client packages"),
+];
+
+/// The environment variables that matter to the lab.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one door")]
+    pub fn of_process() -> Self {
+        let text = |value: std::ffi::OsString| value.into_string().ok();
+        Self(std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect())
+    }
+
+    /// An environment of one's own.
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        Self(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+    }
+
+    /// A variable's value, unless it is empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Refuses a variable that starts with `LLMLAB_` and is no setting: it was meant as one.
+    pub(super) fn reject_unknown(&self) -> Result<(), SettingsError> {
+        let known = |name: &str| VARIABLES.iter().any(|variable| variable.name == name);
+        match self.0.keys().find(|name| name.starts_with("LLMLAB_") && !known(name)) {
+            None => Ok(()),
+            Some(name) => Err(SettingsError::Unknown { name: name.clone(), suggestion: nearest(name) }),
+        }
+    }
+}
+
+/// The setting that differs from `name` in the fewest letters, if it is near.
+fn nearest(name: &str) -> Option<&'static str> {
+    let distance = |variable: &Variable| strsim::damerau_levenshtein(name, variable.name);
+    VARIABLES
+        .iter()
+        .map(|variable| (distance(variable), variable.name))
+        .min()
+        .filter(|near| near.0 <= 4)
+        .map(|near| near.1)
+}
+
+/// The settings as a help text.
+pub fn help() -> String {
+    let mut text = String::from("Environment:\n");
+    for variable in VARIABLES.iter().filter(|variable| !variable.meaning.starts_with("tests:")) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {:<22} {}", variable.name, variable.meaning);
+    }
+    text
+}

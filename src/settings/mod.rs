@@ -1,0 +1,255 @@
+//! What was typed becomes a checked plan before anything starts.
+//!
+//! Criterion owns a bench's command line, so a bench is set through the environment; the variables and
+//! their defaults stand in [`VARIABLES`] and nowhere else. A misspelt `LLMLAB_` variable is an error.
+
+mod environment;
+mod targets;
+
+pub use environment::{Environment, VARIABLES, Variable, help};
+pub use targets::{AuthKind, MOCK, Pricing, TargetEntry, TargetFile, TargetKind};
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::catalog::{self, Profile};
+use crate::client::{RetryPolicy, Target, TargetError, Timeouts};
+
+/// Why a plan cannot be made. The message names the variable or file and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A variable that starts with `LLMLAB_` and is none of ours.
+    #[error("`{name}` is no setting{}", suggestion.map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
+    Unknown {
+        /// What was set.
+        name: String,
+        /// The nearest setting.
+        suggestion: Option<&'static str>,
+    },
+    /// A variable with a value that does not fit.
+    #[error("{name}=`{value}`: {reason}")]
+    Value {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What would fit.
+        reason: String,
+    },
+    /// The target needs a key and there is none.
+    #[error("the target `{target}` needs a key: set {variable} in the environment (nothing was sent)")]
+    NoKey {
+        /// The target.
+        target: String,
+        /// The variable.
+        variable: String,
+    },
+    /// The target's own settings do not fit.
+    #[error("the target `{name}`: {source}")]
+    Target {
+        /// The target.
+        name: String,
+        /// What is wrong.
+        source: TargetError,
+    },
+    /// `llmlab.toml` cannot be read.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A checked plan: what is asked, how often, and what it may cost.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What answers.
+    pub target: TargetKind,
+    /// The seed of all randomness.
+    pub seed: u64,
+    /// Samples for each benchmark, unless the command line says otherwise.
+    pub runs: usize,
+    /// The most dollars a run may cost; absent means [`Settings::DEFAULT_MAX_USD`] for a live target.
+    pub max_usd: Option<f64>,
+    /// The most requests a run may send; absent means the plan's own number, and what has to be sent again.
+    pub max_requests: Option<u64>,
+    /// Bounds on the phases of an exchange.
+    pub timeouts: Timeouts,
+    /// How failed exchanges are tried again.
+    pub retries: RetryPolicy,
+    /// Whether a smoke run (`--test`) may ask a live target.
+    pub test_live: bool,
+    /// The most prompt tokens that the target takes, if it does not say so itself.
+    pub context_tokens: Option<u64>,
+}
+
+/// The mock that answers when no target is named.
+#[derive(Debug, Clone)]
+pub struct MockSettings {
+    /// The engine that is simulated.
+    pub profile: Profile,
+    /// Every simulated time is multiplied by this: how a regression is made on purpose.
+    pub slowdown: f64,
+    /// The model whose cache rules and prices are simulated, for each dialect that names one.
+    pub model: Option<String>,
+}
+
+/// A live target, ready to be asked.
+#[derive(Debug, Clone)]
+pub struct LiveSettings {
+    /// The target.
+    pub target: Target,
+    /// Its prices; absent when nobody stated them.
+    pub prices: Option<Pricing>,
+}
+
+impl Settings {
+    /// Samples for each benchmark. Twenty is the least at which the interval of a median means something.
+    pub const DEFAULT_RUNS: usize = 20;
+    /// What a live run may cost unless `LLMLAB_MAX_USD` says otherwise.
+    pub const DEFAULT_MAX_USD: f64 = 2.0;
+
+    /// The plan of this process: its environment and `llmlab.toml` in the working directory.
+    ///
+    /// # Errors
+    /// When a variable, the file, or the target does not fit.
+    pub fn from_process() -> Result<Self, SettingsError> {
+        Self::new(&Environment::of_process(), &targets::file_in_working_directory()?)
+    }
+
+    /// The plan that `environment` and the text of a `llmlab.toml` describe.
+    ///
+    /// # Errors
+    /// When a variable, the file, or the target does not fit.
+    pub fn new(environment: &Environment, file: &TargetFile) -> Result<Self, SettingsError> {
+        environment.reject_unknown()?;
+        let slowdown =
+            environment.parse("LLMLAB_MOCK_SLOWDOWN", "a number above 0, such as 1.3")?.unwrap_or(1.0);
+        if !(slowdown > 0.0 && slowdown < 1e3) {
+            return Err(environment.misfit("LLMLAB_MOCK_SLOWDOWN", "it must lie between 0 and 1000"));
+        }
+        let profile = environment.get("LLMLAB_PROFILE").unwrap_or(Profile::DEFAULT);
+        let profile = catalog::profile(profile)
+            .map_err(|error| environment.misfit("LLMLAB_PROFILE", &error.to_string()))?
+            .clone();
+        let mock =
+            MockSettings { profile, slowdown, model: environment.get("LLMLAB_MODEL").map(str::to_owned) };
+        let runs =
+            environment.parse("LLMLAB_RUNS", "a whole number of at least 10")?.unwrap_or(Self::DEFAULT_RUNS);
+        if runs < 10 {
+            return Err(environment.misfit("LLMLAB_RUNS", "Criterion needs at least 10 samples"));
+        }
+        let max_usd: Option<f64> = environment.parse("LLMLAB_MAX_USD", "a number of dollars, such as 5")?;
+        if max_usd.is_some_and(|usd| usd.is_nan() || usd < 0.0) {
+            return Err(environment.misfit("LLMLAB_MAX_USD", "it must be a number of dollars, 0 or more"));
+        }
+        Ok(Self {
+            target: targets::choose(environment, file, mock)?,
+            seed: environment.parse("LLMLAB_SEED", "a whole number")?.unwrap_or(20),
+            runs,
+            max_usd,
+            max_requests: environment.parse("LLMLAB_MAX_REQUESTS", "a whole number")?,
+            timeouts: timeouts(environment)?,
+            retries: RetryPolicy::default(),
+            test_live: environment.get("LLMLAB_TEST_LIVE").is_some_and(|value| value == "1"),
+            context_tokens: environment.parse("LLMLAB_CONTEXT_TOKENS", "a number of tokens")?,
+        })
+    }
+
+    /// A plan on the simulated target, everything else at its default: what tests and doc examples use.
+    pub fn simulated() -> Self {
+        Self::new(&Environment::default(), &TargetFile::default())
+            .unwrap_or_else(|error| unreachable!("the defaults fit: {error}"))
+    }
+}
+
+fn timeouts(environment: &Environment) -> Result<Timeouts, SettingsError> {
+    let seconds: Option<f64> = environment.parse("LLMLAB_TIMEOUT", "a number of seconds, such as 60")?;
+    let Some(seconds) = seconds else { return Ok(Timeouts::default()) };
+    let total = Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|total| !total.is_zero())
+        .ok_or_else(|| environment.misfit("LLMLAB_TIMEOUT", "it must be a number of seconds above 0"))?;
+    let default = Timeouts::default();
+    Ok(Timeouts {
+        connect: default.connect.min(total),
+        first_byte: default.first_byte.min(total),
+        silence: default.silence.min(total),
+        total,
+    })
+}
+
+impl Environment {
+    fn parse<T: FromStr>(&self, name: &'static str, expected: &str) -> Result<Option<T>, SettingsError> {
+        self.get(name)
+            .map(|value| value.parse().map_err(|_| self.misfit(name, &format!("expected {expected}"))))
+            .transpose()
+    }
+
+    fn misfit(&self, name: &'static str, reason: &str) -> SettingsError {
+        SettingsError::Value { name, value: self.get(name).unwrap_or_default().into(), reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::new(&Environment::of(variables), &TargetFile::default())
+    }
+
+    fn refusal(variables: &[(&str, &str)]) -> String {
+        settings(variables).map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_set_means_the_mock_with_the_default_profile() {
+        let settings = settings(&[]).unwrap();
+        assert!(
+            matches!(settings.target, TargetKind::Mock(ref mock) if mock.profile.name == Profile::DEFAULT)
+        );
+        assert_eq!((settings.runs, settings.seed), (20, 20));
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_refused_with_the_nearest_name() {
+        let text = refusal(&[("LLMLAB_TARGT", "anthropic")]);
+        assert!(text.contains("LLMLAB_TARGT") && text.contains("`LLMLAB_TARGET`"), "{text}");
+    }
+
+    #[test]
+    fn a_target_without_its_key_names_the_variable() {
+        let text = refusal(&[("LLMLAB_TARGET", "anthropic")]);
+        assert!(text.contains("ANTHROPIC_API_KEY"), "{text}");
+        settings(&[("LLMLAB_TARGET", "anthropic"), ("ANTHROPIC_API_KEY", "k")]).unwrap();
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_refused_by_name() {
+        let cases = [
+            ("LLMLAB_RUNS", "5"),
+            ("LLMLAB_RUNS", "many"),
+            ("LLMLAB_PROFILE", "warp"),
+            ("LLMLAB_MOCK_SLOWDOWN", "0"),
+            ("LLMLAB_MAX_USD", "NaN"),
+            ("LLMLAB_TIMEOUT", "-1"),
+            ("LLMLAB_TARGET", "nowhere"),
+        ];
+        for (name, value) in cases {
+            let text = refusal(&[(name, value)]);
+            assert!(text.contains(name) && text.contains(value), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn any_url_is_a_target_with_its_dialect_in_front() {
+        let settings =
+            settings(&[("LLMLAB_TARGET", "openai+http://127.0.0.1:8080"), ("LLMLAB_MODEL", "m")]).unwrap();
+        let TargetKind::Live(live) = settings.target else { panic!("a live target") };
+        assert_eq!((live.target.model(), live.target.base_url().as_str()), ("m", "http://127.0.0.1:8080"));
+    }
+}

@@ -1,0 +1,187 @@
+//! From a name to a target: built in, in `llmlab.toml`, or a URL.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{Environment, LiveSettings, MockSettings, SettingsError};
+use crate::catalog::{self, Model};
+use crate::client::{Auth, Target};
+use crate::price::{Price, Usd};
+use crate::wire::{Dialect, Usage};
+
+/// The name of the target that needs no key and no network.
+pub const MOCK: &str = "mock";
+
+const FILE: &str = "llmlab.toml";
+const BUILT_IN: &str = include_str!("../../fixtures/targets.toml");
+
+/// What answers.
+#[derive(Debug, Clone)]
+pub enum TargetKind {
+    /// The mock, started for the run: simulated figures.
+    Mock(MockSettings),
+    /// A real endpoint: live figures.
+    Live(LiveSettings),
+}
+
+/// A target as data: an entry of `llmlab.toml` or of the built-in list.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetEntry {
+    /// The dialect it answers in.
+    pub dialect: Dialect,
+    /// Where it answers.
+    pub base_url: String,
+    /// The model it is asked for.
+    pub model: String,
+    /// How the key is sent.
+    #[serde(default)]
+    pub auth: AuthKind,
+    /// The variable that holds the key.
+    #[serde(default)]
+    pub key_variable: Option<String>,
+    /// Whether it also answers without a key.
+    #[serde(default)]
+    pub key_optional: bool,
+    /// Prices, where the list of known models has none.
+    #[serde(default)]
+    pub prices: Option<Price>,
+    /// The most prompt tokens it takes.
+    #[serde(default)]
+    pub context_tokens: Option<u64>,
+}
+
+/// What tokens of a target cost.
+#[derive(Debug, Clone, Copy)]
+pub enum Pricing {
+    /// As the target's own entry says.
+    Own(Price),
+    /// As the list of known models says.
+    Model(&'static Model),
+}
+
+impl Pricing {
+    /// The prices of a known model.
+    pub fn of_model(name: &str) -> Option<Self> {
+        catalog::model(name).filter(|model| model.price.is_some()).map(Self::Model)
+    }
+
+    /// What `usage` costs; absent when a price or a count that it needs is.
+    pub fn cost(&self, usage: &Usage) -> Option<Usd> {
+        match self {
+            Self::Own(price) => price.cost(usage),
+            Self::Model(model) => model.cost(usage),
+        }
+    }
+}
+
+/// How a key is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthKind {
+    /// There is none.
+    #[default]
+    None,
+    /// `Authorization: Bearer KEY`.
+    Bearer,
+    /// `x-api-key: KEY`.
+    ApiKey,
+}
+
+/// The targets of a `llmlab.toml`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetFile {
+    /// By name.
+    #[serde(default)]
+    pub targets: BTreeMap<String, TargetEntry>,
+}
+
+/// Reads `llmlab.toml`, if the working directory has one.
+pub(super) fn file_in_working_directory() -> Result<TargetFile, SettingsError> {
+    let refuse = |reason: String| SettingsError::File { path: PathBuf::from(FILE), reason };
+    match std::fs::read_to_string(FILE) {
+        Ok(text) => toml::from_str(&text).map_err(|error| refuse(error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(TargetFile::default()),
+        Err(error) => Err(refuse(error.to_string())),
+    }
+}
+
+/// The target that the environment names.
+pub(super) fn choose(
+    environment: &Environment,
+    file: &TargetFile,
+    mock: MockSettings,
+) -> Result<TargetKind, SettingsError> {
+    let name = environment.get("LLMLAB_TARGET").unwrap_or(MOCK);
+    if name == MOCK {
+        if environment.get("LLMLAB_BASE_URL").is_some() {
+            return Err(
+                environment.misfit("LLMLAB_BASE_URL", "the mock has no address; set LLMLAB_TARGET as well")
+            );
+        }
+        return Ok(TargetKind::Mock(mock));
+    }
+    let mut entry = match by_url(name) {
+        Some(entry) => entry,
+        None => by_name(environment, file, name)?,
+    };
+    if let Some(base_url) = environment.get("LLMLAB_BASE_URL") {
+        entry.base_url = base_url.into();
+    }
+    if let Some(model) = environment.get("LLMLAB_MODEL") {
+        entry.model = model.into();
+    }
+    live(environment, name, &entry).map(TargetKind::Live)
+}
+
+/// `openai+http://127.0.0.1:8080`: a dialect and a URL.
+fn by_url(name: &str) -> Option<TargetEntry> {
+    let (dialect, url) = name.split_once('+').filter(|(_, url)| url.contains("://"))?;
+    Some(TargetEntry {
+        dialect: dialect.parse().ok()?,
+        base_url: url.into(),
+        model: "default".into(),
+        auth: AuthKind::default(),
+        key_variable: None,
+        key_optional: false,
+        prices: None,
+        context_tokens: None,
+    })
+}
+
+fn by_name(environment: &Environment, file: &TargetFile, name: &str) -> Result<TargetEntry, SettingsError> {
+    let built_in: TargetFile = toml::from_str(BUILT_IN).map_err(|error| SettingsError::File {
+        path: "fixtures/targets.toml".into(),
+        reason: error.to_string(),
+    })?;
+    file.targets.get(name).or_else(|| built_in.targets.get(name)).cloned().ok_or_else(|| {
+        let known: Vec<_> = [MOCK].into_iter().chain(built_in.targets.keys().chain(file.targets.keys()).map(String::as_str)).collect();
+        let reason = format!("no such target; known are {}, a [targets.NAME] of {FILE}, or DIALECT+URL with a dialect of anthropic, openai, generate", known.join(", "));
+        environment.misfit("LLMLAB_TARGET", &reason)
+    })
+}
+
+fn live(environment: &Environment, name: &str, entry: &TargetEntry) -> Result<LiveSettings, SettingsError> {
+    let auth = auth(environment, name, entry)?;
+    let target = Target::new(name, entry.dialect, &entry.base_url, &entry.model, &auth);
+    let mut target = target.map_err(|source| SettingsError::Target { name: name.into(), source })?;
+    target.context_tokens = entry.context_tokens;
+    let prices = entry.prices.map(Pricing::Own).or_else(|| Pricing::of_model(&entry.model));
+    Ok(LiveSettings { target, prices })
+}
+
+fn auth(environment: &Environment, name: &str, entry: &TargetEntry) -> Result<Auth, SettingsError> {
+    let Some(variable) = entry.key_variable.as_deref().filter(|_| entry.auth != AuthKind::None) else {
+        return Ok(Auth::None);
+    };
+    match (environment.get(variable), entry.auth) {
+        (Some(key), AuthKind::Bearer) => Ok(Auth::Bearer(key.into())),
+        (Some(key), AuthKind::ApiKey) => Ok(Auth::ApiKey(key.into())),
+        (Some(_), AuthKind::None) => Ok(Auth::None),
+        (None, _) if entry.key_optional => Ok(Auth::None),
+        (None, _) => Err(SettingsError::NoKey { target: name.into(), variable: variable.into() }),
+    }
+}

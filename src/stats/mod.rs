@@ -1,0 +1,17 @@
+//! Numbers in, numbers out: quantiles, summaries, bootstrap intervals and paired comparisons.
+//!
+//! Nothing here knows what the numbers mean. Every function is deterministic: what needs chance takes a seed.
+//! What a sample cannot say is absent: an empty sample has no quantile, one value has no spread, and a value
+//! that is not finite makes the whole result absent, because leaving it out would hide a fault.
+
+mod bootstrap;
+mod interval;
+mod paired;
+mod quantile;
+mod summary;
+
+pub use bootstrap::{Bootstrap, Method};
+pub use interval::{Interval, mean_interval};
+pub use paired::{Paired, difference, ratio};
+pub use quantile::{gate_floor, marked_below, median, quantile, samples_for, sorted};
+pub use summary::{Summary, autocorrelation};

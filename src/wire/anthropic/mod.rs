@@ -1,0 +1,10 @@
+//! Anthropic Messages.
+
+mod reply;
+mod request;
+mod stream;
+mod usage;
+
+pub(super) use reply::{decode_reply, encode_reply};
+pub(super) use request::{decode_request, encode_request};
+pub(super) use stream::{StreamDecoder, StreamEncoder};

@@ -1,0 +1,150 @@
+//! The written formats, held to their published schemas.
+
+use std::fs;
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::support::{BenchRun, MockCommand, root};
+
+fn schema(name: &str) -> Value {
+    let path = root().join("fixtures/schemas").join(name);
+    serde_json::from_str(&fs::read_to_string(path).expect("the schema's file")).expect("JSON")
+}
+
+static RECORD: LazyLock<Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&schema("record.v1.json")).expect("a schema"));
+static SUMMARY: LazyLock<Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&schema("summary.v1.json")).expect("a schema"));
+
+/// The benchmarks of two groups, one explicit and one automatic cache, at the shortest prefix.
+static RUN: LazyLock<BenchRun> =
+    LazyLock::new(|| BenchRun::of("^caching/(ttft|total|automatic/ttft)/.*/(512|1500)$", &["--noplot"], &[]));
+
+fn records(run: &BenchRun) -> Vec<Value> {
+    let lines = run.file(".jsonl");
+    lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+fn summary(run: &BenchRun) -> Value {
+    serde_json::from_str(&run.file(".summary.json")).expect("JSON")
+}
+
+#[track_caller]
+fn assert_valid(validator: &Validator, value: &Value) {
+    let errors: Vec<_> =
+        validator.iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?} in {value:#}");
+}
+
+#[test]
+fn every_record_of_a_run_fits_its_schema() {
+    // Given a run of two groups
+    let records = records(&RUN);
+    // Then each record fits, and there are those of both
+    for record in &records {
+        assert_valid(&RECORD, record);
+    }
+    for group in ["caching", "caching/automatic"] {
+        assert!(records.iter().any(|record| record["group"] == group), "{group}");
+    }
+}
+
+#[test]
+fn the_summary_of_a_run_fits_its_schema() {
+    let summary = summary(&RUN);
+    assert_valid(&SUMMARY, &summary);
+    assert_eq!(summary["groups"].as_array().map(Vec::len), Some(2));
+    assert_eq!(summary["provenance"]["mode"], "simulated");
+}
+
+#[test]
+fn a_failed_attempt_and_its_retry_fit_the_schema() {
+    // Given a mock that refuses the first request
+    let mock = MockCommand::start(&[]);
+    assert!(mock.post("/_mock/faults", r#"[{"kind": "status", "status": 529}]"#).starts_with("HTTP/1.1 200"));
+    // When a bench asks it
+    let target = format!("anthropic+{}", mock.url());
+    let settings = [("LLMLAB_TARGET", target.as_str()), ("LLMLAB_MODEL", "claude-sonnet-4-6")];
+    let run = BenchRun::of("^caching/ttft/uncached/(512|1500)$", &["--noplot"], &settings);
+    // Then both attempts are recorded as what they are
+    let records = records(&run);
+    for record in &records {
+        assert_valid(&RECORD, record);
+    }
+    assert_eq!(records[0]["outcome"], json!({"failed": "overloaded"}));
+    assert_eq!((&records[1]["outcome"], &records[1]["attempt"]), (&json!("ok"), &json!(2)));
+    assert_valid(&SUMMARY, &summary(&run));
+}
+
+#[test]
+fn a_record_with_anything_wrong_is_refused() {
+    let record = records(&RUN).swap_remove(0);
+    let changes: [(&str, Value); 7] = [
+        ("schema_version", json!(2)),
+        ("elapsed_ns", json!("12 ms")),
+        ("mode", json!("real")),
+        ("values", json!({"ttft": null})),
+        ("usage", json!({"input_tokens": 5})),
+        // A failure has a message and no latencies.
+        ("outcome", json!({"failed": "timeout"})),
+        ("latency", json!(5)),
+    ];
+    for (field, value) in changes {
+        let mut wrong = record.clone();
+        wrong[field] = value;
+        assert!(!RECORD.is_valid(&wrong), "{field}: {}", wrong[field]);
+    }
+    for field in schema("record.v1.json")["required"].as_array().expect("a list") {
+        let mut wrong = record.clone();
+        wrong.as_object_mut().expect("an object").remove(field.as_str().expect("a name"));
+        assert!(!RECORD.is_valid(&wrong), "without {field}");
+    }
+}
+
+#[test]
+fn a_summary_with_anything_wrong_is_refused() {
+    let summary = summary(&RUN);
+    for (pointer, value) in [
+        ("/provenance/mode", json!("live")),
+        ("/provenance/machine/cores", json!(0)),
+        ("/groups/0/arms/0/cache/hit_share", json!(1.5)),
+        ("/groups/0/arms/0/metrics/ttft/mean", Value::Null),
+        ("/totals", json!({})),
+    ] {
+        let mut wrong = summary.clone();
+        *wrong.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} in {summary:#}")) = value;
+        assert!(!SUMMARY.is_valid(&wrong), "{pointer}");
+    }
+}
+
+#[test]
+fn every_field_of_the_schemas_is_explained_and_every_object_is_closed() {
+    for name in ["record.v1.json", "summary.v1.json"] {
+        let schema = schema(name);
+        jsonschema::meta::validate(&schema).expect("a JSON Schema 2020-12");
+        explained(name, &schema);
+    }
+}
+
+fn explained(at: &str, schema: &Value) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object)
+        && schema["type"] == "object"
+    {
+        assert!(schema.get("additionalProperties").is_some(), "{at} is open");
+        for (name, property) in properties {
+            assert!(property["title"].is_string() && property["description"].is_string(), "{at}: {name}");
+        }
+    }
+    let children: Vec<(String, &Value)> = match schema {
+        Value::Object(map) => map.iter().map(|(name, value)| (format!("{at}/{name}"), value)).collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(i, value)| (format!("{at}/{i}"), value)).collect()
+        }
+        _ => Vec::new(),
+    };
+    for (at, child) in children {
+        explained(&at, child);
+    }
+}

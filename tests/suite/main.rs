@@ -1,0 +1,14 @@
+//! The boundary tests, in one binary.
+
+mod bench;
+mod caching;
+mod client;
+mod floors;
+mod mock;
+mod retries;
+mod stamps;
+mod stats;
+mod support;
+mod timeline;
+mod truth;
+mod wire;

@@ -1,0 +1,5 @@
+//! The mock: its prompt cache, its engine, and what a client sees of both.
+
+mod cache;
+mod engine;
+mod http;

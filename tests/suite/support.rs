@@ -1,0 +1,227 @@
+//! What several suites need: questions, clients, and a server that follows a script byte by byte.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use llmlab::client::{Auth, Client, Exchange, Failure, Target, Timeouts};
+use llmlab::wire::{Ask, Dialect};
+
+/// Long enough for a loaded machine to tell two writes apart.
+pub(crate) const PAUSE: Duration = Duration::from_millis(60);
+
+/// The end of a chunked body.
+pub(crate) const LAST_CHUNK: &str = "0\r\n\r\n";
+
+/// What a server does for one request, in order.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Writes these bytes at once.
+    Write(String),
+    /// Waits.
+    Pause(Duration),
+    /// Says nothing more until the client hangs up.
+    Silence,
+    /// Closes the connection.
+    Close,
+}
+
+/// A request as the server read it.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// The request line and the headers, in lower case.
+    pub(crate) head: String,
+    /// Its number among all of them, from 0; what only looks around (`GET`) is not counted.
+    pub(crate) number: usize,
+}
+
+type Script = dyn Fn(&Request) -> Vec<Step> + Send + Sync;
+
+/// A server of blocking sockets and threads, on a port of its own.
+pub(crate) struct RawServer {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<Request>>>,
+    closed: Receiver<()>,
+}
+
+impl RawServer {
+    /// A server that follows `script` for every request.
+    pub(crate) fn start(script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let (closing, closed) = channel();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let served = Served { script: Arc::new(script), requests: Arc::clone(&requests), closing };
+        let counted = Arc::clone(&connections);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let served = served.clone();
+                thread::spawn(move || drop(served.connection(stream)));
+            }
+        });
+        Self { address, connections, requests, closed }
+    }
+
+    /// A server that follows `first` for the first request and answers the others.
+    pub(crate) fn once(first: impl Fn() -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self::start(move |request| if request.number == 0 { first() } else { openai_answer() })
+    }
+
+    /// Its URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Connections accepted so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Requests read so far, without those that only look around.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Blocks this thread until the server has closed a connection.
+    pub(crate) fn wait_for_close(&self) {
+        self.closed.recv_timeout(Duration::from_secs(10)).expect("the script closes the connection");
+    }
+}
+
+#[derive(Clone)]
+struct Served {
+    script: Arc<Script>,
+    requests: Arc<Mutex<Vec<Request>>>,
+    closing: Sender<()>,
+}
+
+impl Served {
+    fn connection(&self, mut stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        while let Some(head) = read_request(&mut stream)? {
+            if head.starts_with("get ") {
+                stream.write_all(plain(404, "", "no such thing").as_bytes())?;
+                continue;
+            }
+            for step in (self.script)(&self.note(head)) {
+                match step {
+                    Step::Write(text) => stream.write_all(text.as_bytes())?,
+                    Step::Pause(time) => thread::sleep(time),
+                    Step::Silence => drop(stream.read(&mut [0; 64])?),
+                    Step::Close => {
+                        drop(stream);
+                        // Nobody needs to wait for it.
+                        let _ = self.closing.send(());
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&self, head: String) -> Request {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = Request { head, number: requests.len() };
+        requests.push(request.clone());
+        request
+    }
+}
+
+/// Reads a request in full and returns its head; `None` once the client has hung up.
+fn read_request(stream: &mut TcpStream) -> io::Result<Option<String>> {
+    let mut raw = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(end) = raw.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&raw[..end]).to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            let whole = end + 4 + length.unwrap_or(0);
+            if raw.len() >= whole {
+                return Ok(Some(head));
+            }
+        }
+        match stream.read(&mut buffer)? {
+            0 => return Ok(None),
+            read => raw.extend_from_slice(&buffer[..read]),
+        }
+    }
+}
+
+/// A whole HTTP response.
+pub(crate) fn plain(status: u16, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status} x\r\n{headers}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// The head of a chunked event stream.
+pub(crate) fn stream_head() -> String {
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n".into()
+}
+
+/// Text as one HTTP chunk.
+pub(crate) fn chunk(text: &str) -> String {
+    format!("{:x}\r\n{text}\r\n", text.len())
+}
+
+/// One event of OpenAI's stream that says `text`.
+pub(crate) fn openai_says(text: &str) -> String {
+    format!("data: {{\"id\":\"c1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+}
+
+/// The events that end OpenAI's stream, with its usage.
+pub(crate) fn openai_end() -> String {
+    let usage = r#"{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}"#;
+    format!(
+        "data: {{\"id\":\"c1\",\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n\
+         data: {{\"id\":\"c1\",\"choices\":[],\"usage\":{usage}}}\n\ndata: [DONE]\n\n"
+    )
+}
+
+/// A whole streamed answer, "Hello", in one write.
+pub(crate) fn openai_answer() -> Vec<Step> {
+    let events = [openai_says("Hel"), openai_says("lo"), openai_end()].map(|event| chunk(&event)).concat();
+    vec![Step::Write(stream_head() + &events + LAST_CHUNK)]
+}
+
+/// A client of `url` without a key.
+pub(crate) fn client(dialect: Dialect, url: &str) -> Client {
+    client_within(dialect, url, Timeouts::default())
+}
+
+/// A client of `url` with bounds of its own.
+pub(crate) fn client_within(dialect: Dialect, url: &str, timeouts: Timeouts) -> Client {
+    Client::new(target(dialect, url, &Auth::None), timeouts)
+}
+
+/// A target at `url`.
+pub(crate) fn target(dialect: Dialect, url: &str, auth: &Auth) -> Target {
+    Target::new("test", dialect, url, "m", auth).expect("the test's URL and key are well formed")
+}
+
+/// A streamed question.
+pub(crate) fn question() -> Ask {
+    Ask::question("Say hello.", 16)
+}
+
+/// Asks, streamed.
+pub(crate) async fn send(client: &Client) -> Exchange {
+    client.send(&question(), Instant::now(), &HeaderMap::new()).await
+}
+
+/// Asks, streamed, and returns why that failed.
+pub(crate) async fn failure(client: &Client) -> Failure {
+    send(client).await.outcome.map(drop).expect_err("the exchange was meant to fail")
+}
+
+/// Asks, streamed, and returns the answer's text.
+pub(crate) async fn text(client: &Client) -> String {
+    send(client).await.outcome.expect("the exchange was meant to succeed").reply.text()
+}
