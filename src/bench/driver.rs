@@ -148,7 +148,7 @@ impl<'a> Bench<'a> {
             };
             self.skipped.extend(obstacles.into_iter().map(sentence));
             if !selected.is_empty() {
-                self.groups.push((Arc::new(group), selected));
+                self.groups.push((Arc::new(self.narrowed(group)), selected));
             }
         }
     }
@@ -156,6 +156,18 @@ impl<'a> Bench<'a> {
     fn is_wanted(&self, group: &Group, arm: &Arm) -> bool {
         let defined = group.metrics.iter().filter(|metric| group.has(arm, metric));
         defined.into_iter().any(|metric| self.line.selects(self.pattern, &benchmark_id(group, metric, arm)))
+    }
+
+    /// The group with the metrics that the command line selects: an answer is not asked for again because it
+    /// lacks one that nobody wants.
+    fn narrowed(&self, mut group: Group) -> Group {
+        let wanted = |metric: &Metric| {
+            let mut defined = group.arms.iter().filter(|arm| group.has(arm, metric));
+            defined.any(|arm| self.line.selects(self.pattern, &benchmark_id(&group, metric, arm)))
+        };
+        let metrics = group.metrics.iter().filter(|metric| wanted(metric)).cloned().collect();
+        group.metrics = metrics;
+        group
     }
 
     fn rounds(&self) -> u32 {

@@ -21,7 +21,7 @@ const TEMPLATE_TOKENS: u64 = 64;
 const HIT_SHARE: f64 = 0.5;
 /// How often a run is repeated whose answer lacks a metric that the arm showed before: a stream whose
 /// pieces all came in one read has no time per token.
-const REPEATS: u32 = 3;
+const REPEATS: u32 = 5;
 
 /// Why an arm failed. Its earlier observations stand, in the journal and in [`Rounds`].
 #[derive(Debug, Clone, thiserror::Error)]
