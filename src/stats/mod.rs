@@ -4,14 +4,20 @@
 //! What a sample cannot say is absent: an empty sample has no quantile, one value has no spread, and a value
 //! that is not finite makes the whole result absent, because leaving it out would hide a fault.
 
+mod between;
 mod bootstrap;
+mod holm;
 mod interval;
 mod paired;
 mod quantile;
 mod summary;
+mod trimmed;
 
+pub use between::between_runs;
 pub use bootstrap::{Bootstrap, Method};
+pub use holm::holm;
 pub use interval::{Interval, mean_interval};
 pub use paired::{Paired, difference, ratio};
 pub use quantile::{gate_floor, marked_below, median, quantile, samples_for, sorted};
 pub use summary::{Summary, autocorrelation};
+pub use trimmed::Trimmed;

@@ -1,0 +1,113 @@
+//! Live runs: each arm by its ratio to its control, run by run.
+
+use std::collections::BTreeMap;
+
+use super::estimate::over_runs;
+use super::judge::Found;
+use super::{Case, Shared, shift};
+use crate::stats::{Trimmed, autocorrelation, between_runs};
+
+/// The cases with their estimates, the shift that all share, and the variance between runs.
+pub(super) fn find(cases: &[Case]) -> (Vec<Found<'_>>, Option<Shared>, Option<f64>) {
+    let by_id: BTreeMap<&str, &Case> = cases.iter().map(|case| (case.id.as_str(), case)).collect();
+    let control = |case: &Case| case.control.as_deref().and_then(|id| by_id.get(id).copied());
+    let logs = |case: &Case| {
+        let control = control(case)?;
+        Some((ratios(&case.baseline, &control.baseline), ratios(&case.new, &control.new)))
+    };
+    let logs: Vec<_> = cases.iter().map(logs).collect();
+    let series = || logs.iter().flatten().flat_map(|(baseline, new)| baseline.iter().chain(new));
+    let inflation = inflation(series());
+    let trim = |runs: &[Vec<f64>]| -> Option<Vec<Trimmed>> {
+        runs.iter().map(|run| Some(inflated(Trimmed::of(run)?, inflation))).collect()
+    };
+    let runs: Vec<Option<(Vec<Trimmed>, Vec<Trimmed>)>> = logs
+        .iter()
+        .map(|logs| logs.as_ref().and_then(|(baseline, new)| Some((trim(baseline)?, trim(new)?))))
+        .collect();
+    let baselines: Vec<_> = runs.iter().flatten().map(|(baseline, _)| baseline.clone()).collect();
+    let between = between_runs(&baselines);
+    let moved = Moved::of(cases);
+    let found = cases.iter().zip(&runs).map(|(case, runs)| {
+        let estimate =
+            runs.as_ref().and_then(|(baseline, new)| over_runs(baseline, new, between.unwrap_or((0.0, 1.0))));
+        let found = Found { case, estimate, uncorrected: None, margin: 0.0, note: None };
+        control(case).map_or_else(|| found.clone(), |control| moved.correct(&found, control))
+    });
+    (found.collect(), moved.shared, between.map(|(variance, _)| variance))
+}
+
+/// How many of its standard errors a control must have moved by.
+const CLEARLY: f64 = 3.0;
+
+/// Which benchmarks of a live run moved by themselves.
+struct Moved<'a> {
+    /// The change beyond the shift, with its variance.
+    own: BTreeMap<&'a str, (f64, f64)>,
+    shared: Option<Shared>,
+}
+
+impl<'a> Moved<'a> {
+    fn of(cases: &'a [Case]) -> Self {
+        let changes: Vec<_> = cases.iter().filter_map(|case| Some((case, shift::absolute(case)?))).collect();
+        let side = |is_control: bool| {
+            let of = changes.iter().filter(|(case, _)| case.control.is_none() == is_control);
+            of.map(|(_, (change, _))| *change).collect::<Vec<_>>()
+        };
+        let found = shift::of_live(&side(false), &side(true));
+        let shift = found.as_ref().map_or(0.0, |(shift, _)| *shift);
+        Self {
+            own: changes
+                .into_iter()
+                .map(|(case, (change, variance))| (case.id.as_str(), (change - shift, variance)))
+                .collect(),
+            shared: found.map(|(_, shared)| shared),
+        }
+    }
+
+    /// A control that moved by itself takes every ratio to it along. The arm's change must then also show
+    /// against what all benchmarks share.
+    fn correct<'b>(&self, found: &Found<'b>, control: &Case) -> Found<'b> {
+        let moved = self.own.get(control.id.as_str()).filter(|(moved, variance)| {
+            moved.abs() >= found.case.limit.ln_1p() / 2.0 && moved.abs() >= CLEARLY * variance.sqrt()
+        });
+        let Some(&(moved, variance)) = moved else { return found.clone() };
+        Found {
+            estimate: found.estimate.map(|estimate| estimate.corrected(-moved, variance)),
+            uncorrected: found.estimate,
+            note: Some(format!(
+                "its control {} moved by {:+.1}% itself, which is taken off",
+                control.id,
+                moved.exp_m1() * 100.0
+            )),
+            ..found.clone()
+        }
+    }
+}
+
+/// The logarithm of each round's ratio to the control, by run.
+fn ratios(arm: &[Vec<f64>], control: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let of = |(arm, control): (&Vec<f64>, &Vec<f64>)| {
+        arm.iter().zip(control).map(|(arm, control)| arm.ln() - control.ln()).collect()
+    };
+    arm.iter().zip(control).map(of).collect()
+}
+
+/// How much wider the mean of a run scatters because neighbours resemble each other: `(1 + ρ)/(1 − ρ)` for
+/// the lag-1 correlation ρ (Bartlett 1946), pooled over all runs and corrected for the bias of short ones
+/// (Marriott & Pope 1954). At least 1.
+fn inflation<'a>(runs: impl Iterator<Item = &'a Vec<f64>>) -> f64 {
+    let unbiased = |run: &Vec<f64>| {
+        let n = run.len() as f64;
+        autocorrelation(run).filter(|_| n > 4.0).map(|lag1| (lag1 + 1.0 / n) / (1.0 - 3.0 / n))
+    };
+    let (sum, count) = runs
+        .filter_map(unbiased)
+        .fold((0.0, 0.0), |(sum, count): (f64, f64), lag1| (sum + lag1, count + 1.0));
+    let lag1 = if count > 0.0 { (sum / count).clamp(0.0, 0.9) } else { 0.0 };
+    (1.0 + lag1) / (1.0 - lag1)
+}
+
+fn inflated(run: Trimmed, inflation: f64) -> Trimmed {
+    Trimmed { variance: run.variance * inflation, freedom: (run.freedom / inflation).max(1.0), ..run }
+}
