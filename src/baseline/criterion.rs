@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use super::BaselineError;
+use super::files::unwritten;
 
 /// The id, title and directory of a benchmark.
 pub(super) const BENCHMARK: &str = "benchmark.json";
@@ -29,9 +30,12 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Reads them from a directory such as `.../new`.
-    pub(super) fn read(directory: &Path) -> io::Result<Self> {
-        let read = |name| fs::read(directory.join(name));
+    /// Reads them from a directory such as `.../new`; an error comes with the file at fault.
+    pub(super) fn read(directory: &Path) -> Result<Self, (PathBuf, io::Error)> {
+        let read = |name| {
+            let path = directory.join(name);
+            fs::read(&path).map_err(|error| (path, error))
+        };
         Ok(Self {
             directory: directory.to_owned(),
             benchmark: read(BENCHMARK)?,
@@ -40,14 +44,29 @@ impl Files {
         })
     }
 
+    /// One value for each sample, in the order of rounds.
+    pub(super) fn values(&self) -> Result<Vec<f64>, BaselineError> {
+        let path = || self.directory.join(SAMPLE);
+        values(&self.sample).map_err(|reason| BaselineError::Unreadable { path: path(), reason })
+    }
+
+    /// Writes them to a directory, which is made if need be.
+    pub(super) fn write(&self, directory: &Path) -> Result<(), BaselineError> {
+        fs::create_dir_all(directory).map_err(unwritten(directory))?;
+        self.named().into_iter().try_for_each(|(name, bytes)| {
+            let path = directory.join(name);
+            fs::write(&path, bytes).map_err(unwritten(&path))
+        })
+    }
+
     /// Each with its name.
-    pub(super) fn named(&self) -> [(&'static str, &[u8]); 3] {
+    fn named(&self) -> [(&'static str, &[u8]); 3] {
         [(BENCHMARK, &self.benchmark), (ESTIMATES, &self.estimates), (SAMPLE, &self.sample)]
     }
 }
 
 /// One value for each sample, in the order of rounds.
-pub(super) fn values(sample: &[u8]) -> Result<Vec<f64>, String> {
+fn values(sample: &[u8]) -> Result<Vec<f64>, String> {
     #[derive(Deserialize)]
     struct Sample {
         iters: Vec<f64>,
@@ -77,7 +96,7 @@ pub(super) fn relative<'a>(file: &Path, directory: &'a str) -> Result<&'a Path, 
 }
 
 /// The directory of every benchmark that Criterion measured, by id, as Criterion itself notes it.
-pub fn directories(criterion_home: &Path) -> BTreeMap<String, String> {
+pub(super) fn directories(criterion_home: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     collect(criterion_home, DEPTH, &mut found);
     found

@@ -1,6 +1,7 @@
 //! Where a bench writes, beside Criterion's own files, and how files are read again.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -32,13 +33,8 @@ fn cargo_target_directory(environment: &Environment) -> Option<PathBuf> {
     metadata["target_directory"].as_str().map(PathBuf::from)
 }
 
-/// The directory of one bench's records and summaries.
-pub fn records(environment: &Environment, bench: &str) -> PathBuf {
-    records_under(&criterion_home(environment), bench)
-}
-
-/// The same, under a Criterion directory that is known.
-pub(super) fn records_under(criterion_home: &Path, bench: &str) -> PathBuf {
+/// The directory of one bench's records and summaries, under Criterion's.
+pub fn records(criterion_home: &Path, bench: &str) -> PathBuf {
     all_records(criterion_home).join(bench)
 }
 
@@ -64,4 +60,10 @@ pub(super) fn read_versioned<T: DeserializeOwned>(path: &Path, known: u32) -> Re
         Some(found) => Err(BaselineError::Version { path: path.to_owned(), found, known }),
         None => Err(unreadable("it has no schema_version".into())),
     }
+}
+
+/// Names the file that could not be written.
+pub(super) fn unwritten(path: &Path) -> impl FnOnce(io::Error) -> BaselineError {
+    let path = path.to_owned();
+    move |source| BaselineError::Write { path, source }
 }

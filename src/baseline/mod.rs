@@ -12,17 +12,20 @@ mod criterion;
 mod error;
 mod files;
 mod fit;
+mod manifest;
 mod measured;
 mod run;
 
-pub use criterion::directories;
 pub use error::{BaselineError, Mismatch};
 pub use files::{criterion_home, records};
 pub use fit::{Warning, fit, fit_forced};
+pub use manifest::MANIFEST_SCHEMA_VERSION;
 pub use measured::{BenchRuns, Fits, Measured, Mode, RunInfo};
-pub use run::{BenchmarkInfo, RunBenchmark, latest_run};
+pub use run::{BenchmarkInfo, RunBenchmark, found, latest_run};
 
 use std::path::Path;
+
+use manifest::Manifest;
 
 /// Where baselines are kept: the folder of the repository that holds them.
 pub const DIRECTORY: &str = "target-baselines";
@@ -43,7 +46,10 @@ impl Baseline {
     /// # Errors
     /// When a file is missing, is not what was saved, or is of an unknown version.
     pub fn load(directory: &Path, name: &str) -> Result<Self, BaselineError> {
-        Err(BaselineError::Missing { name: name.into(), path: directory.join(name) })
+        let root = directory.join(name);
+        let manifest = Manifest::read(&root, name)?;
+        let benches = manifest.benches.iter().map(|(bench, entry)| entry.measured(&root, bench));
+        Ok(Self { name: name.into(), benches: benches.collect::<Result<_, _>>()? })
     }
 
     /// Its name.

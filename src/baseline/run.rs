@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::criterion::{self, Files};
-use super::files::read_versioned;
+use super::files::{all_records, hash, read_versioned, records};
 use super::{BaselineError, BenchRuns, Fits, Measured, RunInfo};
 use crate::experiment::SUMMARY_SCHEMA_VERSION;
 use crate::metric::Unit;
@@ -51,6 +51,23 @@ pub struct RunBenchmark {
     pub sample_hash: Option<String>,
 }
 
+/// Each benchmark of a run with the file that Criterion just left of it below its directory.
+pub fn found(
+    criterion_home: &Path,
+    measured: Vec<(String, BenchmarkInfo)>,
+    samples: usize,
+) -> Vec<RunBenchmark> {
+    let directories = criterion::directories(criterion_home);
+    let found = |(id, info): (String, BenchmarkInfo)| {
+        let directory = directories.get(&id).cloned();
+        let sample = directory.as_ref().and_then(|directory| {
+            fs::read(criterion_home.join(directory).join("new").join(criterion::SAMPLE)).ok()
+        });
+        RunBenchmark { id, info, samples, directory, sample_hash: sample.map(|bytes| hash(&bytes)) }
+    };
+    measured.into_iter().map(found).collect()
+}
+
 /// A run's summary, as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Run {
@@ -78,11 +95,10 @@ pub fn latest_run(criterion_home: &Path, bench: &str) -> Result<BenchRuns, Basel
 
 /// The benches that left a run under Criterion's directory, complete or not, by name.
 pub(super) fn benches(criterion_home: &Path) -> Vec<String> {
-    let entries = fs::read_dir(super::files::all_records(criterion_home)).into_iter().flatten().flatten();
+    let entries = fs::read_dir(all_records(criterion_home)).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<_> = names
-        .filter(|name| newest_summary(&super::files::records_under(criterion_home, name)).is_some())
-        .collect();
+    let mut names: Vec<_> =
+        names.filter(|name| newest_summary(&records(criterion_home, name)).is_some()).collect();
     names.sort();
     names
 }
@@ -96,7 +112,7 @@ fn newest_summary(directory: &Path) -> Option<PathBuf> {
 impl Run {
     /// The newest run of a bench, which must have ended.
     pub(super) fn latest(criterion_home: &Path, bench: &str) -> Result<Self, BaselineError> {
-        let directory = super::files::records_under(criterion_home, bench);
+        let directory = records(criterion_home, bench);
         let path = newest_summary(&directory)
             .ok_or_else(|| BaselineError::NoRun { bench: bench.into(), path: directory })?;
         let mut run: Self = read_versioned(&path, SUMMARY_SCHEMA_VERSION)?;
@@ -124,7 +140,7 @@ impl Run {
                 path: directory.join(criterion::SAMPLE),
             };
             let files = Files::read(&directory).map_err(|_| stale())?;
-            if super::files::hash(&files.sample) == *hash { Ok(files) } else { Err(stale()) }
+            if hash(&files.sample) == *hash { Ok(files) } else { Err(stale()) }
         };
         self.benchmarks.iter().map(read).collect()
     }
@@ -132,11 +148,7 @@ impl Run {
     /// What the run measured; `files` are those of [`files`](Self::files).
     pub(super) fn measured(&self, files: &[Files]) -> Result<BenchRuns, BaselineError> {
         let benchmarks = self.benchmarks.iter().zip(files).map(|(benchmark, files)| {
-            let values = criterion::values(&files.sample).map_err(|reason| BaselineError::Unreadable {
-                path: files.directory.join(criterion::SAMPLE),
-                reason,
-            })?;
-            Ok(Measured::of(&benchmark.id, &benchmark.info, vec![values]))
+            Ok(Measured::of(&benchmark.id, &benchmark.info, vec![files.values()?]))
         });
         Ok(BenchRuns {
             bench: self.bench.clone(),
