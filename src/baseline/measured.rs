@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::BenchmarkInfo;
 use crate::metric::{Metric, Unit};
 use crate::provenance::{Machine, Provenance, Truth, Versions};
+use crate::settings::TargetKind;
 use crate::wire::Dialect;
 
 /// One bench's runs: several in a baseline, one where a run was just made.
@@ -123,6 +124,16 @@ pub enum Mode {
     },
     /// A real endpoint.
     Live,
+}
+
+impl Mode {
+    /// What a run on `target` would be.
+    pub fn of_target(target: &TargetKind) -> Self {
+        match target {
+            TargetKind::Mock(mock) => Self::Simulated { profile: mock.profile.name.clone() },
+            TargetKind::Live(_) => Self::Live,
+        }
+    }
 }
 
 impl fmt::Display for Mode {

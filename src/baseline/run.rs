@@ -129,7 +129,7 @@ impl Run {
     /// Criterion's files of each benchmark, held to the hashes that the run noted.
     pub(super) fn files(&self, criterion_home: &Path) -> Result<Vec<Files>, BaselineError> {
         let read = |benchmark: &RunBenchmark| {
-            let (Some(directory), Some(hash)) = (&benchmark.directory, &benchmark.sample_hash) else {
+            let (Some(directory), Some(noted)) = (&benchmark.directory, &benchmark.sample_hash) else {
                 return Err(BaselineError::NoSamples { bench: self.bench.clone(), path: self.path.clone() });
             };
             let directory = criterion_home.join(criterion::relative(&self.path, directory)?).join("new");
@@ -140,7 +140,7 @@ impl Run {
                 path: directory.join(criterion::SAMPLE),
             };
             let files = Files::read(&directory).map_err(|_| stale())?;
-            if hash(&files.sample) == *hash { Ok(files) } else { Err(stale()) }
+            if hash(&files.sample) == *noted { Ok(files) } else { Err(stale()) }
         };
         self.benchmarks.iter().map(read).collect()
     }
