@@ -187,12 +187,11 @@ fn lost(run: &Run, before: &[String]) -> Option<String> {
 fn doubts(run: &Run, entry: &BenchEntry) -> Vec<String> {
     let bench = &run.bench;
     let mut doubts = Vec::new();
-    if let Truth::Simulated { slowdown, .. } = run.provenance.truth
-        && slowdown != 1.0
+    if let Truth::Simulated { slowdown, slowed, .. } = &run.provenance.truth
+        && (*slowdown != 1.0 || !slowed.is_empty())
     {
-        doubts.push(format!(
-            "{bench} was slowed {slowdown}x on purpose (LLMLAB_MOCK_SLOWDOWN), which a baseline seldom is"
-        ));
+        let truth = &run.provenance.truth;
+        doubts.push(format!("{bench} was slowed on purpose (LLMLAB_MOCK_SLOWDOWN): {truth}"));
     }
     if entry.fits.mode != Mode::Live {
         return doubts;
