@@ -88,3 +88,76 @@ fn remarks(baseline: &BenchRuns, new: &BenchRuns) -> Result<Vec<Warning>, Mismat
     }
     Ok(warnings.into_iter().map(Warning).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Measured;
+    use super::super::measured::tests::{info, live};
+    use super::*;
+    use crate::metric::Unit;
+    use crate::wire::Dialect;
+
+    fn bench(ids: &[&str]) -> BenchRuns {
+        let measured = |id: &&str| Measured {
+            id: (*id).into(),
+            group: "caching".into(),
+            arm: "cached".into(),
+            x: None,
+            metric: "ttft".into(),
+            unit: Unit::Nanoseconds,
+            primary: true,
+            control: None,
+            runs: vec![vec![1.0]],
+        };
+        BenchRuns {
+            bench: "caching".into(),
+            fits: live(),
+            machine: "x86_64-linux-2c".into(),
+            runs: vec![info("2026-01-01T10:00:00Z")],
+            benchmarks: ids.iter().map(measured).collect(),
+        }
+    }
+
+    fn simulated(seed: u64) -> Fits {
+        Fits { mode: Mode::Simulated { profile: "fast".into() }, base_url: None, seed: Some(seed), ..live() }
+    }
+
+    #[test]
+    fn what_was_asked_otherwise_is_refused_by_name() {
+        let old = bench(&["a"]);
+        assert_eq!(fit(&old, &old), Ok(vec![]));
+        let others = [
+            ("mode", simulated(1)),
+            ("target", Fits { target: "litellm".into(), ..live() }),
+            ("dialect", Fits { dialect: Dialect::OpenAi, ..live() }),
+            ("model", Fits { model: "claude-opus-5".into(), ..live() }),
+            ("scenario", Fits { scenario_hash: None, ..live() }),
+            ("version of the metrics' definitions", Fits { metrics_version: 2, ..live() }),
+        ];
+        for (setting, fits) in others {
+            let refused = fit(&old, &BenchRuns { fits, ..old.clone() }).unwrap_err();
+            assert!(refused.to_string().starts_with(&format!("they differ in {setting}: ")), "{refused}");
+        }
+        let seeds = [1, 2].map(|seed| BenchRuns { fits: simulated(seed), ..old.clone() });
+        assert!(fit(&seeds[0], &seeds[1]).unwrap_err().to_string().contains("seed: the baseline has 1"));
+    }
+
+    #[test]
+    fn another_machine_refuses_a_live_run_unless_forced_and_is_noted_for_others() {
+        let old = bench(&["a"]);
+        let there = |runs: &BenchRuns| BenchRuns { machine: "aarch64-macos-8c".into(), ..runs.clone() };
+        assert!(matches!(fit(&old, &there(&old)), Err(Mismatch::Machine { .. })));
+        let forced = fit_forced(&old, &there(&old)).unwrap();
+        assert!(forced[0].0.contains("another kind of machine"), "{forced:?}");
+        let simulated = BenchRuns { fits: simulated(1), ..old };
+        assert_eq!(fit(&simulated, &there(&simulated)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_benchmark_that_is_missing_is_refused_and_one_that_is_new_is_noted() {
+        let (one, two) = (bench(&["a"]), bench(&["a", "b"]));
+        let missing = Mismatch::Benchmarks { bench: "caching".into(), missing: vec!["b".into()] };
+        assert_eq!(fit(&two, &one), Err(missing));
+        assert!(fit(&one, &two).unwrap()[0].0.starts_with("b is new"));
+    }
+}

@@ -166,3 +166,37 @@ impl Fits {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// What a live run is.
+    pub(in crate::baseline) fn live() -> Fits {
+        Fits {
+            mode: Mode::Live,
+            target: "anthropic".into(),
+            base_url: Some("https://api.anthropic.com".into()),
+            dialect: Dialect::Anthropic,
+            model: "claude-sonnet-4-6".into(),
+            scenario_hash: Some("0123456789abcdef".into()),
+            seed: None,
+            metrics_version: 1,
+        }
+    }
+
+    /// A run that started then, here.
+    pub(in crate::baseline) fn info(started: &str) -> RunInfo {
+        let (machine, versions) = (Machine::here(), Versions::here());
+        RunInfo { run_id: format!("run-{started}"), started: started.into(), machine, versions }
+    }
+
+    #[test]
+    fn what_a_run_must_have_in_common_reads_back() {
+        for mode in [Mode::Live, Mode::Replayed { cassette: "c".into() }] {
+            let fits = Fits { mode, ..live() };
+            let text = serde_json::to_string(&fits).unwrap();
+            assert_eq!(serde_json::from_str::<Fits>(&text).unwrap(), fits, "{text}");
+        }
+    }
+}

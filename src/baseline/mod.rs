@@ -26,7 +26,7 @@ pub use error::{BaselineError, Mismatch};
 pub use files::{criterion_home, records};
 pub use fit::{Warning, fit, fit_forced};
 pub use install::{Installed, install};
-pub use list::{bytes, names};
+pub use list::{all, bytes};
 pub use manifest::MANIFEST_SCHEMA_VERSION;
 pub use measured::{BenchRuns, Fits, Measured, Mode, RunInfo};
 pub use run::{BenchmarkInfo, RunBenchmark, found, latest_run};

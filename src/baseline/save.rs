@@ -73,7 +73,12 @@ pub fn save(what: &Save<'_>) -> Result<Saved, BaselineError> {
             Some(old) => added(old, &run, &files)?,
             None => entry(&run, &files)?,
         };
-        warnings.extend(lost(&run, &before).into_iter().chain(doubts(&run, &entry)).map(Warning));
+        warnings.extend(
+            lost(&run, &before)
+                .into_iter()
+                .chain(doubts(&run.bench, &run.provenance.truth, &entry))
+                .map(Warning),
+        );
         stage.run(&run.bench, &entry, in_order(&entry, &run, &files), what.add);
         let (benchmarks, runs) = (entry.benchmarks.len(), entry.runs.len());
         saved.push(SavedBench { bench: run.bench.clone(), benchmarks, runs });
@@ -184,13 +189,11 @@ fn lost(run: &Run, before: &[String]) -> Option<String> {
 }
 
 /// What makes a weak baseline.
-fn doubts(run: &Run, entry: &BenchEntry) -> Vec<String> {
-    let bench = &run.bench;
+fn doubts(bench: &str, truth: &Truth, entry: &BenchEntry) -> Vec<String> {
     let mut doubts = Vec::new();
-    if let Truth::Simulated { slowdown, slowed, .. } = &run.provenance.truth
+    if let Truth::Simulated { slowdown, slowed, .. } = truth
         && (*slowdown != 1.0 || !slowed.is_empty())
     {
-        let truth = &run.provenance.truth;
         doubts.push(format!("{bench} was slowed on purpose (LLMLAB_MOCK_SLOWDOWN): {truth}"));
     }
     if entry.fits.mode != Mode::Live {
@@ -218,4 +221,28 @@ fn doubts(run: &Run, entry: &BenchEntry) -> Vec<String> {
 fn minutes_between(before: &RunInfo, after: &RunInfo) -> Option<i64> {
     let start = |run: &RunInfo| run.started.parse::<jiff::Timestamp>().ok();
     Some((start(after)?.as_second() - start(before)?.as_second()) / 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::measured::tests::{info, live};
+    use super::*;
+
+    fn entry(starts: &[&str]) -> BenchEntry {
+        let runs = starts.iter().map(|start| info(start)).collect();
+        BenchEntry { fits: live(), machine_class: "x86_64-linux-2c".into(), runs, benchmarks: Vec::new() }
+    }
+
+    #[test]
+    fn few_live_runs_and_those_near_each_other_are_doubted() {
+        let first = ["2026-01-01T10:00:00Z"];
+        let doubt = &doubts("caching", &Truth::Live, &entry(&first))[..];
+        assert!(doubt.len() == 1 && doubt[0].contains("has 1 live run and needs 4"), "{doubt:?}");
+        let near = entry(&[first[0], "2026-01-01T10:05:00Z"]);
+        let doubt = doubts("caching", &Truth::Live, &near);
+        assert!(doubt.len() == 2 && doubt[1].contains("ran 5 minutes after"), "{doubt:?}");
+        let hours = ["10", "11", "12", "13"].map(|hour| format!("2026-01-01T{hour}:00:00Z"));
+        let apart = entry(&hours.each_ref().map(String::as_str));
+        assert_eq!(doubts("caching", &Truth::Live, &apart), Vec::<String>::new());
+    }
 }

@@ -39,12 +39,12 @@ pub fn saved(name: &str, saved: &Saved) -> String {
 }
 
 /// What was installed, and the command that compares with it.
-pub fn installed(name: &str, installed: &[Installed], now: &Mode) -> String {
+pub fn installed(name: &str, installed: &[Installed], now: Option<&Mode>) -> String {
     let mut lines = Vec::new();
     let here = Machine::here().class();
     for Installed { bench, benchmarks, mode, machine } in installed {
         lines.push(format!("{bench}: {} installed as `{name}`", count(*benchmarks, "benchmark")));
-        if mode != now {
+        if let Some(now) = now.filter(|now| *now != mode) {
             lines.push(format!("note: it was measured {mode}, and the present settings are {now}"));
         }
         if *machine != here {

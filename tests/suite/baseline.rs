@@ -213,19 +213,22 @@ fn a_name_that_is_no_folder_of_its_own_is_refused() {
     }
 }
 
+/// The sentence that says it, and what was done.
+type Damage = (&'static str, fn(&Path));
+
 #[test]
 fn what_happened_to_a_kept_file_is_said() {
-    let damage: [(&str, &dyn Fn(&Path)); 4] = [
-        ("its hash differs", &|main| fs::write(main.join(SAMPLE), "{}").unwrap()),
-        ("sample.json is missing, which holds streaming/total/on/50", &|main| {
+    let damage: [Damage; 4] = [
+        ("its hash differs", |main| fs::write(main.join(SAMPLE), "{}").unwrap()),
+        ("sample.json is missing, which holds streaming/total/on/50", |main| {
             fs::remove_file(main.join(SAMPLE)).unwrap();
         }),
-        ("has format version 9, and this llmlab reads 1", &|main| {
+        ("has format version 9, and this llmlab reads 1", |main| {
             let path = main.join("manifest.json");
             let text = fs::read_to_string(&path).unwrap();
             fs::write(path, text.replace("\"schema_version\": 1", "\"schema_version\": 9")).unwrap();
         }),
-        ("is none below Criterion's", &|main| {
+        ("is none below Criterion's", |main| {
             let path = main.join("manifest.json");
             let text = fs::read_to_string(&path).unwrap();
             fs::write(path, text.replace("\"streaming_total/on/50\"", "\"../../up\"")).unwrap();

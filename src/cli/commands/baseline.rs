@@ -80,9 +80,10 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             output::print(&report::saved(name, &baseline::save(&what)?))?;
         }
         Command::Install { name } => {
-            let now = Mode::of_target(&Settings::from_process()?.target);
+            // Settings that do not fit are no matter here.
+            let now = Settings::from_process().ok().map(|settings| Mode::of_target(&settings.target));
             let installed = baseline::install(&args.dir, name, bench, &args.criterion_home())?;
-            output::print(&report::installed(name, &installed, &now))?;
+            output::print(&report::installed(name, &installed, now.as_ref()))?;
         }
         Command::List => return list(args),
         Command::Diff { name, other } => diff(args, name, other.as_deref())?,
@@ -102,13 +103,7 @@ impl Args {
 }
 
 fn list(args: &Args) -> anyhow::Result<ExitCode> {
-    let (mut read, mut broken) = (Vec::new(), Vec::new());
-    for name in baseline::names(&args.dir) {
-        match Baseline::load(&args.dir, &name) {
-            Ok(baseline) => read.push(baseline),
-            Err(error) => broken.push((name, error)),
-        }
-    }
+    let (read, broken) = baseline::all(&args.dir);
     let benches =
         read.iter().flat_map(|baseline| baseline.benches().iter().map(move |runs| (baseline, runs)));
     let listed: Vec<_> = benches
