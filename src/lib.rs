@@ -22,6 +22,7 @@
 //! - **Simulated, replayed, live**: what answered ([`provenance`]).
 //! - **Baseline**: an earlier run that a later one is compared with.
 
+pub mod baseline;
 pub mod catalog;
 pub mod client;
 pub mod experiment;

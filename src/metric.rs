@@ -10,6 +10,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The version of the definitions below. It grows when one of them changes its meaning: figures of different
+/// versions cannot be compared.
+pub const DEFINITIONS_VERSION: u32 = 1;
+
 /// The unit of a metric's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

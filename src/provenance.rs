@@ -1,5 +1,6 @@
 //! What a result is: simulated, replayed or live, and everything needed to judge or repeat it.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -17,6 +18,9 @@ pub enum Truth {
         profile: String,
         /// The factor on every simulated time.
         slowdown: f64,
+        /// Further factors on the times of single groups or arms, by path.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        slowed: BTreeMap<String, f64>,
     },
     /// A recorded exchange answered.
     Replayed {
@@ -41,18 +45,26 @@ impl Truth {
     pub fn of_mock_header(value: &str) -> Self {
         let (profile, rest) = value.split_once(';').unwrap_or((value, ""));
         let slowdown = rest.trim().strip_prefix("slowdown=").and_then(|number| number.parse().ok());
-        Self::Simulated { profile: profile.trim().into(), slowdown: slowdown.unwrap_or(1.0) }
+        Self::Simulated {
+            profile: profile.trim().into(),
+            slowdown: slowdown.unwrap_or(1.0),
+            slowed: BTreeMap::new(),
+        }
     }
 }
 
 impl std::fmt::Display for Truth {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Simulated { profile, slowdown } if *slowdown == 1.0 => {
-                write!(formatter, "simulated (mock, profile {profile})")
-            }
-            Self::Simulated { profile, slowdown } => {
-                write!(formatter, "simulated (mock, profile {profile}, slowed {slowdown}x)")
+            Self::Simulated { profile, slowdown, slowed } => {
+                write!(formatter, "simulated (mock, profile {profile}")?;
+                if *slowdown != 1.0 {
+                    write!(formatter, ", slowed {slowdown}x")?;
+                }
+                for (path, factor) in slowed {
+                    write!(formatter, ", slowed {factor}x: {path}")?;
+                }
+                formatter.write_str(")")
             }
             Self::Replayed { cassette } => write!(formatter, "replayed ({cassette})"),
             Self::Live => formatter.write_str("live"),
@@ -184,8 +196,16 @@ mod tests {
     #[test]
     fn a_mock_says_what_it_is() {
         let truth = Truth::of_mock_header("fast; slowdown=1.3");
-        assert_eq!(truth, Truth::Simulated { profile: "fast".into(), slowdown: 1.3 });
+        let slowed = BTreeMap::new();
+        assert_eq!(truth, Truth::Simulated { profile: "fast".into(), slowdown: 1.3, slowed });
         assert_eq!(truth.to_string(), "simulated (mock, profile fast, slowed 1.3x)");
+    }
+
+    #[test]
+    fn what_is_slowed_on_purpose_is_said() {
+        let slowed = BTreeMap::from([("caching/cached".into(), 1.3)]);
+        let truth = Truth::Simulated { profile: "fast".into(), slowdown: 1.0, slowed };
+        assert_eq!(truth.to_string(), "simulated (mock, profile fast, slowed 1.3x: caching/cached)");
     }
 
     #[test]

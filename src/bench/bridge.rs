@@ -10,6 +10,7 @@ use regex::Regex;
 
 use super::Cost;
 use super::command_line::CommandLine;
+use crate::baseline::BenchmarkInfo;
 use crate::experiment::{Arm, Group};
 use crate::metric::Metric;
 use crate::settings::Settings;
@@ -41,6 +42,22 @@ pub(super) fn group_id(group: &Group, metric: &Metric) -> String {
 
 pub(super) fn benchmark_id(group: &Group, metric: &Metric, arm: &Arm) -> String {
     format!("{}/{}", group_id(group, metric), arm.label())
+}
+
+/// What a benchmark is of, for those who read it later.
+pub(super) fn describe(group: &Group, metric: &Metric, arm: &Arm) -> BenchmarkInfo {
+    let control = group.control_of(arm).map(|control| &group.arms[control]);
+    BenchmarkInfo {
+        group: group.name.clone(),
+        arm: arm.name.clone(),
+        x: arm.x,
+        metric: metric.name().into(),
+        unit: metric.unit(),
+        primary: group.primary() == Some(metric),
+        control: control
+            .filter(|control| group.has(control, metric))
+            .map(|control| benchmark_id(group, metric, control)),
+    }
 }
 
 /// A Criterion for one metric. Never two at once: under cargo-criterion each holds the one connection.

@@ -11,9 +11,10 @@ use regex::Regex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
+use super::EXIT_ERROR;
 use super::bridge::{self, MAX_NAME, add, benchmark_id, criterion, declare, give, group_id};
 use super::command_line::{self, CommandLine, Mode, Refusal};
-use super::{EXIT_ERROR, files};
+use crate::baseline::{self, BenchmarkInfo};
 use crate::experiment::{Arm, Group, GroupSummary, Rounds, RunError, plan};
 use crate::metric::Metric;
 use crate::report::{json::RunSummary, progress::Progress, say, table};
@@ -89,7 +90,11 @@ struct Bench<'a> {
     samples: usize,
     groups: Vec<(Arc<Group>, Vec<usize>)>,
     summaries: Vec<GroupSummary>,
+    /// What Criterion measured so far.
+    measured: Vec<(String, BenchmarkInfo)>,
     skipped: Vec<String>,
+    /// Criterion's directory, and that of this bench's records.
+    home: PathBuf,
     directory: PathBuf,
     interrupted: Arc<Notify>,
     /// Whether an interruption is being answered with what there is.
@@ -111,7 +116,7 @@ impl<'a> Bench<'a> {
         }
         let samples = line.sample_size.unwrap_or(settings.runs);
         let session = RUNTIME.block_on(Box::pin(Session::start(settings)))?;
-        let directory = files::records(&Environment::of_process(), name);
+        let home = baseline::criterion_home(&Environment::of_process());
         let mut bench = Self {
             name,
             line,
@@ -120,8 +125,10 @@ impl<'a> Bench<'a> {
             samples,
             groups: Vec::new(),
             summaries: Vec::new(),
+            measured: Vec::new(),
             skipped: Vec::new(),
-            directory,
+            directory: baseline::records(&home, name),
+            home,
             interrupted: Arc::new(Notify::new()),
             ending: Arc::default(),
         };
@@ -302,6 +309,8 @@ impl<'a> Bench<'a> {
                 let value = self.draw(rounds, round, arm, metric);
                 give(bencher, value);
             });
+            let benchmark = bridge::describe(&group, metric, &group.arms[arm]);
+            self.measured.push((benchmark_id(&group, metric, &group.arms[arm]), benchmark));
         }
         benchmarks.finish();
     }
@@ -370,6 +379,7 @@ impl<'a> Bench<'a> {
         let path = self.directory.join(format!("{run_id}.summary.json"));
         let summary =
             RunSummary::new(&self.session, self.name, complete, self.summaries.clone(), self.skipped.clone());
+        let summary = summary.measured(baseline::found(&self.home, self.measured.clone(), self.samples));
         summary.write(&path).map_err(|source| BenchError::Write { path, source })
     }
 

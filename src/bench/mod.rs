@@ -9,7 +9,6 @@ mod bridge;
 mod command_line;
 mod cost;
 mod driver;
-mod files;
 
 pub use cost::Cost;
 

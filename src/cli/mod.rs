@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::say;
-use commands::mock;
+use commands::{baseline, mock};
 
 /// Exit code of a command that could not do what was asked.
 const EXIT_ERROR: u8 = 2;
@@ -29,12 +29,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Baseline(baseline::Args),
     Mock(mock::Args),
 }
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Baseline(args) => baseline::run(&args),
         Command::Mock(args) => mock::run(&args),
     };
     result.unwrap_or_else(|error| {

@@ -7,7 +7,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::seed::Noise;
+use crate::seed::{DrawId, Noise};
 use crate::wire::{Ask, Dialect, Event, Reply};
 
 use super::cache::{CacheOutcome, Plan};
@@ -25,6 +25,7 @@ pub(crate) struct Call {
     pub(crate) ask: Ask,
     pub(crate) plan: Plan,
     pub(crate) counts_writes: bool,
+    pub(crate) draw: Option<DrawId>,
     pub(crate) noise: Noise,
     pub(crate) id: String,
     pub(crate) record: u64,
@@ -68,7 +69,7 @@ impl Call {
             counts_writes: self.counts_writes,
             noise: self.noise.clone(),
         };
-        self.app.engine().schedule(&self.ask, &turn)
+        self.app.engine(self.draw.as_ref()).schedule(&self.ask, &turn)
     }
 
     /// The response has begun: what this request wrote to the prompt cache is there for others.

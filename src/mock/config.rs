@@ -1,5 +1,6 @@
 //! What a mock is started with.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ pub struct MockConfig {
     pub profile: Profile,
     /// Multiplies every time of the engine: 2 is half as fast. It makes a known regression.
     pub slowdown: f64,
+    /// Multiplies, beside [`slowdown`](Self::slowdown), the times of single groups or arms by their path, such
+    /// as `caching/cached`; requests that do not say which draw they are belong to none.
+    pub slowed: BTreeMap<String, f64>,
     /// The seed of all noise. Answers are a pure function of it and the request.
     pub seed: u64,
     /// Where to listen. Port 0 takes a free one.
@@ -33,6 +37,7 @@ impl Default for MockConfig {
         Self {
             profile: Profile::default(),
             slowdown: 1.0,
+            slowed: BTreeMap::new(),
             seed: 0,
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             generate: GenerateConfig::default(),
@@ -47,7 +52,8 @@ impl MockConfig {
     /// Refuses what no server could do.
     pub(crate) fn check(&self) -> Result<(), MockError> {
         let refuse = |field, reason: &str| Err(MockError::Config { field, reason: reason.to_owned() });
-        if !(self.slowdown.is_finite() && self.slowdown > 0.0) {
+        let factors = self.slowed.values().chain([&self.slowdown]);
+        if factors.into_iter().any(|factor| !(factor.is_finite() && *factor > 0.0)) {
             return refuse("slowdown", "it must be a number above 0");
         }
         if self.profile.slots == 0 || self.profile.burst_tokens == 0 {

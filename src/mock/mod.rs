@@ -27,6 +27,7 @@ pub mod prompt;
 pub mod replies;
 mod routes;
 mod server;
+mod slowdown;
 mod state;
 
 use std::io;

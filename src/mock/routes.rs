@@ -149,11 +149,8 @@ fn call(
         .map_err(|wrong| ApiError { kind: "invalid_request_error".to_owned(), message: wrong.to_string() })?;
     let (plan, counts_writes) = plan(dialect, &ask)?;
     let seed = app.seed();
-    let noise = match draw.map(str::parse::<DrawId>) {
-        Some(Ok(draw)) => seed.noise(&draw),
-        Some(Err(wrong)) => return Err(invalid(&wrong)),
-        None => seed.noise_of_body(body),
-    };
+    let drawn = draw.map(str::parse::<DrawId>).transpose().map_err(|wrong| invalid(&wrong))?;
+    let noise = drawn.as_ref().map_or_else(|| seed.noise_of_body(body), |draw| seed.noise(draw));
     let hash = xxh3_64(body);
     let record = lock(&app.log).push(ReceivedRequest {
         number: 0,
@@ -170,7 +167,20 @@ fn call(
     let prefix = if dialect == Dialect::Anthropic { "msg_" } else { "chatcmpl-" };
     let id = format!("{prefix}{hash:016x}{record:08x}");
     let (app, _in_flight) = (Arc::clone(app), app.enter(dialect));
-    Ok(Call { app, dialect, ask, plan, counts_writes, noise, id, record, fault, received, _in_flight })
+    Ok(Call {
+        app,
+        dialect,
+        ask,
+        plan,
+        counts_writes,
+        draw: drawn,
+        noise,
+        id,
+        record,
+        fault,
+        received,
+        _in_flight,
+    })
 }
 
 fn invalid(wrong: &dyn std::error::Error) -> ApiError {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use crate::seed::Seed;
+use crate::seed::{DrawId, Seed};
 use crate::wire::{Dialect, Usage};
 
 use super::batch::Batcher;
@@ -19,6 +19,7 @@ use super::faults::Faults;
 use super::generate::{BatchMember, GenerateCounts};
 use super::pacer::{Pacer, lock};
 use super::replies::ReplyCache;
+use super::slowdown;
 use super::{PacingReport, log::RequestLog};
 
 /// What a mock has seen and done so far, as `GET /_mock/state` gives it.
@@ -93,10 +94,12 @@ impl App {
         }
     }
 
-    pub(crate) fn engine(&self) -> Engine<'_> {
+    /// The engine at the speed at which it answers a draw.
+    pub(crate) fn engine(&self, draw: Option<&DrawId>) -> Engine<'_> {
+        let own = draw.map_or(1.0, |draw| slowdown::factor(&self.config.slowed, draw));
         Engine {
             profile: &self.config.profile,
-            slowdown: self.config.slowdown,
+            slowdown: self.config.slowdown * own,
             default_answer_tokens: self.config.default_answer_tokens,
         }
     }

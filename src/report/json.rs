@@ -6,10 +6,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::baseline::RunBenchmark;
 use crate::experiment::{GroupSummary, SUMMARY_SCHEMA_VERSION};
+use crate::metric::DEFINITIONS_VERSION;
 use crate::mock::PacingReport;
 use crate::price::Usd;
 use crate::provenance::Provenance;
+use crate::scenario;
 use crate::session::Session;
 
 /// Everything a run found.
@@ -23,12 +26,21 @@ pub struct RunSummary {
     pub complete: bool,
     /// What the figures are.
     pub provenance: Provenance,
+    /// The class of the machine that measured: [`Machine::class`](crate::provenance::Machine::class).
+    pub machine_class: String,
+    /// The version of the metrics' definitions.
+    pub metrics_version: u32,
+    /// What was asked: the hash of the scenarios that the groups are named after; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario_hash: Option<String>,
     /// What was sent and spent.
     pub totals: Totals,
     /// The instrument's own error.
     pub instrument: Instrument,
     /// The groups, in the order they ran.
     pub groups: Vec<GroupSummary>,
+    /// The benchmarks that Criterion measured; none where it did not.
+    pub benchmarks: Vec<RunBenchmark>,
     /// Arms and metrics that were left out, with the reason.
     pub skipped: Vec<String>,
 }
@@ -64,19 +76,30 @@ impl RunSummary {
         skipped: Vec<String>,
     ) -> Self {
         let used = session.budget().used();
+        let provenance = session.provenance().clone();
         Self {
             schema_version: SUMMARY_SCHEMA_VERSION,
             bench: bench.into(),
             complete,
-            provenance: session.provenance().clone(),
+            machine_class: provenance.machine.class(),
+            metrics_version: DEFINITIONS_VERSION,
+            scenario_hash: scenario::hash_of(groups.iter().map(|group| group.name.as_str())),
+            provenance,
             totals: Totals { requests: used.requests, usd: used.usd, connections: session.connections() },
             instrument: Instrument {
                 client_lag_max_ns: u64::try_from(session.client_lag().as_nanos()).unwrap_or(u64::MAX),
                 mock_pacing: session.pacing(),
             },
             groups,
+            benchmarks: Vec::new(),
             skipped,
         }
+    }
+
+    /// The same with what Criterion measured.
+    #[must_use]
+    pub fn measured(self, benchmarks: Vec<RunBenchmark>) -> Self {
+        Self { benchmarks, ..self }
     }
 
     /// Writes the summary to `path`: to a file beside it first, then renamed.

@@ -7,9 +7,11 @@ mod prose;
 
 pub use prose::{TOKEN_BYTES, prose, tokens};
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A task with its prompts.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,6 +48,14 @@ macro_rules! scenario {
         }
     )+
 
+    /// The text of the scenario's file.
+    fn text(name: &str) -> Option<&'static str> {
+        match name {
+            $(stringify!($name) => Some(include_str!(concat!("../../scenarios/", stringify!($name), ".toml"))),)+
+            _ => None,
+        }
+    }
+
         #[cfg(test)]
         mod tests {
             #[test]
@@ -58,6 +68,16 @@ macro_rules! scenario {
             }
         }
     };
+}
+
+/// A hash of what `groups` ask: of the files of the scenarios that they are named after, the same on every
+/// machine. Absent where no group is named after one.
+pub fn hash_of<'a>(groups: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let names: BTreeSet<_> = groups.into_iter().filter_map(|group| group.split('/').next()).collect();
+    let texts: Vec<_> = names.into_iter().filter_map(text).collect();
+    // A checkout may have changed how lines end.
+    let asked = texts.join("\n").replace("\r\n", "\n");
+    (!texts.is_empty()).then(|| format!("{:016x}", xxh3_64(asked.as_bytes())))
 }
 
 scenario!(

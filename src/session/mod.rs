@@ -381,6 +381,7 @@ fn start_mock(settings: &MockSettings, seed: u64) -> Result<(Truth, Mock, Vec<Ta
     let mock = Mock::start(MockConfig {
         profile: settings.profile.clone(),
         slowdown: settings.slowdown,
+        slowed: settings.slowed.clone(),
         seed,
         ..MockConfig::default()
     })?;
@@ -390,7 +391,11 @@ fn start_mock(settings: &MockSettings, seed: u64) -> Result<(Truth, Mock, Vec<Ta
         Target::new(crate::settings::MOCK, dialect, &mock.url(), model, &Auth::None)
     };
     let targets = SIMULATED_MODEL.into_iter().map(target).collect::<Result<Vec<_>, _>>()?;
-    let truth = Truth::Simulated { profile: settings.profile.name.clone(), slowdown: settings.slowdown };
+    let truth = Truth::Simulated {
+        profile: settings.profile.name.clone(),
+        slowdown: settings.slowdown,
+        slowed: settings.slowed.clone(),
+    };
     Ok((truth, mock, targets))
 }
 

@@ -27,7 +27,10 @@ pub const VARIABLES: [Variable; 15] = [
     variable("LLMLAB_MODEL", "the model to ask for, or to simulate"),
     variable("LLMLAB_BASE_URL", "another address for the target"),
     variable("LLMLAB_PROFILE", "the engine that the mock simulates (default: fast)"),
-    variable("LLMLAB_MOCK_SLOWDOWN", "multiplies every simulated time, such as 1.3 (default: 1)"),
+    variable(
+        "LLMLAB_MOCK_SLOWDOWN",
+        "multiplies every simulated time, such as 1.3 (default: 1), or those of a group or an arm, such as caching/cached=1.3; commas between several",
+    ),
     variable("LLMLAB_SEED", "the seed of all randomness (default: 20)"),
     variable("LLMLAB_RUNS", "samples for each benchmark (default: 20); --sample-size wins"),
     variable("LLMLAB_MAX_USD", "the most dollars a live run may cost (default: 2)"),

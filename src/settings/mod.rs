@@ -4,11 +4,13 @@
 //! their defaults stand in [`VARIABLES`] and nowhere else. A misspelt `LLMLAB_` variable is an error.
 
 mod environment;
+mod slowdown;
 mod targets;
 
 pub use environment::{Environment, VARIABLES, Variable, help};
 pub use targets::{AuthKind, MOCK, Pricing, TargetEntry, TargetFile, TargetKind};
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -93,6 +95,9 @@ pub struct MockSettings {
     pub profile: Profile,
     /// Every simulated time is multiplied by this: how a regression is made on purpose.
     pub slowdown: f64,
+    /// Further factors on the times of single groups or arms, by path, such as `caching/cached`. Predictions
+    /// do not know them.
+    pub slowed: BTreeMap<String, f64>,
     /// The model whose cache rules and prices are simulated, for each dialect that names one.
     pub model: Option<String>,
 }
@@ -126,17 +131,17 @@ impl Settings {
     /// When a variable, the file, or the target does not fit.
     pub fn new(environment: &Environment, file: &TargetFile) -> Result<Self, SettingsError> {
         environment.reject_unknown()?;
-        let slowdown =
-            environment.parse("LLMLAB_MOCK_SLOWDOWN", "a number above 0, such as 1.3")?.unwrap_or(1.0);
-        if !(slowdown > 0.0 && slowdown < 1e3) {
-            return Err(environment.misfit("LLMLAB_MOCK_SLOWDOWN", "it must lie between 0 and 1000"));
-        }
+        let (slowdown, slowed) = slowdown::read(environment)?;
         let profile = environment.get("LLMLAB_PROFILE").unwrap_or(Profile::DEFAULT);
         let profile = catalog::profile(profile)
             .map_err(|error| environment.misfit("LLMLAB_PROFILE", &error.to_string()))?
             .clone();
-        let mock =
-            MockSettings { profile, slowdown, model: environment.get("LLMLAB_MODEL").map(str::to_owned) };
+        let mock = MockSettings {
+            profile,
+            slowdown,
+            slowed,
+            model: environment.get("LLMLAB_MODEL").map(str::to_owned),
+        };
         let runs =
             environment.parse("LLMLAB_RUNS", "a whole number of at least 10")?.unwrap_or(Self::DEFAULT_RUNS);
         if runs < 10 {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::support::{BenchRun, MockCommand, root};
+use crate::support::{BenchRun, MockCommand, command, root};
 
 fn schema(name: &str) -> Value {
     let path = root().join("fixtures/schemas").join(name);
@@ -17,6 +17,9 @@ static RECORD: LazyLock<Validator> =
     LazyLock::new(|| jsonschema::validator_for(&schema("record.v1.json")).expect("a schema"));
 static SUMMARY: LazyLock<Validator> =
     LazyLock::new(|| jsonschema::validator_for(&schema("summary.v1.json")).expect("a schema"));
+
+static BASELINE: LazyLock<Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&schema("baseline.v1.json")).expect("a schema"));
 
 /// The benchmarks of two groups, one explicit and one automatic cache, at the shortest prefix.
 static RUN: LazyLock<BenchRun> =
@@ -111,6 +114,8 @@ fn a_summary_with_anything_wrong_is_refused() {
         ("/provenance/machine/cores", json!(0)),
         ("/groups/0/arms/0/cache/hit_share", json!(1.5)),
         ("/groups/0/arms/0/metrics/ttft/mean", Value::Null),
+        ("/machine_class", json!("")),
+        ("/benchmarks/0/sample_hash", json!("0")),
         ("/totals", json!({})),
     ] {
         let mut wrong = summary.clone();
@@ -119,9 +124,43 @@ fn a_summary_with_anything_wrong_is_refused() {
     }
 }
 
+/// The manifest of a baseline made of the run.
+fn manifest(run: &BenchRun) -> Value {
+    let directory = tempfile::tempdir().expect("a directory");
+    let saved = command("llmlab")
+        .args(["baseline", "save", "main"])
+        .arg("--dir")
+        .arg(directory.path())
+        .arg("--criterion-home")
+        .arg(run.home())
+        .output()
+        .expect("llmlab starts");
+    assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
+    let text = fs::read_to_string(directory.path().join("main/manifest.json")).expect("a manifest");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn the_manifest_of_a_baseline_fits_its_schema_and_nothing_else_does() {
+    let manifest = manifest(&RUN);
+    assert_valid(&BASELINE, &manifest);
+    for (pointer, value) in [
+        ("/schema_version", json!(2)),
+        ("/benches/caching/fits/mode", json!("live")),
+        ("/benches/caching/fits/seed", json!(-1)),
+        ("/benches/caching/runs", json!([])),
+        ("/benches/caching/benchmarks/0/unit", json!("ms")),
+        ("/benches/caching/benchmarks/0/files/0/sample", json!("none")),
+    ] {
+        let mut wrong = manifest.clone();
+        *wrong.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} in {manifest:#}")) = value;
+        assert!(!BASELINE.is_valid(&wrong), "{pointer}");
+    }
+}
+
 #[test]
 fn every_field_of_the_schemas_is_explained_and_every_object_is_closed() {
-    for name in ["record.v1.json", "summary.v1.json"] {
+    for name in ["record.v1.json", "summary.v1.json", "baseline.v1.json"] {
         let schema = schema(name);
         jsonschema::meta::validate(&schema).expect("a JSON Schema 2020-12");
         explained(name, &schema);

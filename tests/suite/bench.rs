@@ -1,140 +1,9 @@
 //! The bench binary as Criterion's users know it: every flag does what it says, and asks no more than it must.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use tempfile::TempDir;
-
-/// Two arms of one length: the smallest comparison there is.
-const SMALL: &str = "streaming/(perceived|total)/(off|on)/50$";
-
-/// A bench binary with a Criterion directory of its own.
-struct Bench {
-    binary: &'static Path,
-    home: TempDir,
-}
-
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self { binary: binary(), home: tempfile::tempdir().expect("a temporary directory") }
-    }
-
-    fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(self.binary);
-        command.args(args).env("CRITERION_HOME", self.home.path()).current_dir(self.home.path());
-        for name in ["LLMLAB_TARGET", "LLMLAB_RUNS", "LLMLAB_SEED", "LLMLAB_MAX_USD", "ANTHROPIC_API_KEY"] {
-            command.env_remove(name);
-        }
-        command.envs(environment.iter().copied());
-        command
-    }
-
-    /// One bench at a time: two would take the processor from each other's mocks.
-    fn run_in(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
-        static ONE: Mutex<()> = Mutex::new(());
-        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        Ran::of(self.command(args, environment).output().expect("the bench binary runs"))
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        self.run_in(args, &[])
-    }
-
-    /// Measures the small comparison, quickly.
-    fn measure(&self, args: &[&str]) -> Ran {
-        let common = ["--bench", "--sample-size", "10", "--nresamples", "1001", "--noplot", SMALL];
-        self.run(&[&common, args].concat())
-    }
-
-    /// The lines of all journals.
-    fn records(&self) -> Vec<Value> {
-        let files =
-            std::fs::read_dir(self.home.path().join("llmlab/streaming")).into_iter().flatten().flatten();
-        let journals =
-            files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "jsonl"));
-        let text: String =
-            journals.map(|path| std::fs::read_to_string(path).expect("a journal is text")).collect();
-        text.lines().map(|line| serde_json::from_str(line).expect("a journal's line is JSON")).collect()
-    }
-
-    fn has(&self, path: &str) -> bool {
-        self.home.path().join(path).exists()
-    }
-}
-
-impl Ran {
-    fn of(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-
-    /// The counter printed at the end.
-    fn requests(&self) -> Option<u64> {
-        let line = self.stderr.lines().find(|line| line.contains("requests sent over"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
-    }
-
-    #[track_caller]
-    fn assert_requests(&self, requests: u64) {
-        assert_eq!(
-            (self.code, self.requests()),
-            (Some(0), Some(requests)),
-            "{}\n{}",
-            self.stdout,
-            self.stderr
-        );
-    }
-
-    /// Nothing was asked, and nobody complains.
-    #[track_caller]
-    fn assert_silent_success(&self) {
-        assert_eq!(
-            (self.code, self.requests().unwrap_or(0)),
-            (Some(0), 0),
-            "{}\n{}",
-            self.stdout,
-            self.stderr
-        );
-    }
-}
-
-/// The streaming bench, built once, with what `cargo test` has built already.
-#[expect(clippy::disallowed_methods, reason = "names alone are read, to keep them from a child process")]
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        // What cargo tells a test about its package makes build scripts that watch it run again, ring's among
-        // them, and then all that depends on them is built again, here and in the next plain build.
-        let package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-        for (name, _) in std::env::vars_os() {
-            if package.iter().any(|start| name.to_string_lossy().starts_with(start)) {
-                cargo.env_remove(name);
-            }
-        }
-        let output = cargo
-            .args(["build", "--offline", "--bench", "streaming", "--message-format", "json"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        let messages = String::from_utf8(output.stdout).expect("cargo writes text");
-        let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let mut built = messages.filter_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
-        built
-            .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("streaming")))
-            .expect("cargo built the bench")
-    })
-}
+use crate::support::{Bench, SMALL};
 
 #[test]
 fn every_metric_is_read_from_the_same_requests() {
@@ -206,7 +75,7 @@ fn a_smoke_run_asks_once_and_leaves_no_file() {
         ran.assert_requests(2);
         assert!(ran.stdout.contains("Success"), "{}", ran.stdout);
     }
-    assert_eq!(std::fs::read_dir(bench.home.path()).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(bench.home()).unwrap().count(), 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The boundary tests, in one binary.
 
+mod baseline;
 mod bench;
 mod caching;
 mod client;

@@ -2,15 +2,19 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use llmlab::client::{Auth, Client, Exchange, Failure, Target, Timeouts};
 use llmlab::wire::{Ask, Dialect};
+use serde_json::Value;
+use tempfile::TempDir;
 
 /// Long enough for a loaded machine to tell two writes apart.
 pub(crate) const PAUSE: Duration = Duration::from_millis(60);
@@ -224,4 +228,140 @@ pub(crate) async fn failure(client: &Client) -> Failure {
 /// Asks, streamed, and returns the answer's text.
 pub(crate) async fn text(client: &Client) -> String {
     send(client).await.outcome.expect("the exchange was meant to succeed").reply.text()
+}
+
+/// Two arms of one length: the smallest comparison there is.
+pub(crate) const SMALL: &str = "streaming/(perceived|total)/(off|on)/50$";
+
+/// A bench binary with a Criterion directory of its own.
+pub(crate) struct Bench {
+    binary: &'static Path,
+    home: TempDir,
+}
+
+/// What a process wrote, and how it ended.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self { binary: binary(), home: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    /// The binary with these arguments and settings.
+    pub(crate) fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(self.binary);
+        command.args(args).env("CRITERION_HOME", self.home.path()).current_dir(self.home.path());
+        for name in ["LLMLAB_TARGET", "LLMLAB_RUNS", "LLMLAB_SEED", "LLMLAB_MAX_USD", "ANTHROPIC_API_KEY"] {
+            command.env_remove(name);
+        }
+        command.envs(environment.iter().copied());
+        command
+    }
+
+    /// Runs it with settings.
+    pub(crate) fn run_in(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
+        Ran::of(self.command(args, environment).output().expect("the bench binary runs"))
+    }
+
+    /// Runs it.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.run_in(args, &[])
+    }
+
+    /// Measures the small comparison, quickly.
+    pub(crate) fn measure(&self, args: &[&str]) -> Ran {
+        let common = ["--bench", "--sample-size", "10", "--nresamples", "1001", "--noplot", SMALL];
+        self.run(&[&common, args].concat())
+    }
+
+    /// Criterion's directory.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The lines of all journals.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let files =
+            std::fs::read_dir(self.home.path().join("llmlab/streaming")).into_iter().flatten().flatten();
+        let journals =
+            files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "jsonl"));
+        let text: String =
+            journals.map(|path| std::fs::read_to_string(path).expect("a journal is text")).collect();
+        text.lines().map(|line| serde_json::from_str(line).expect("a journal's line is JSON")).collect()
+    }
+
+    /// Whether its directory has this.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.home.path().join(path).exists()
+    }
+}
+
+impl Ran {
+    pub(crate) fn of(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// The counter printed at the end.
+    pub(crate) fn requests(&self) -> Option<u64> {
+        let line = self.stderr.lines().find(|line| line.contains("requests sent over"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// It succeeded with as many requests.
+    #[track_caller]
+    pub(crate) fn assert_requests(&self, requests: u64) {
+        assert_eq!(
+            (self.code, self.requests()),
+            (Some(0), Some(requests)),
+            "{}\n{}",
+            self.stdout,
+            self.stderr
+        );
+    }
+
+    /// Nothing was asked, and nobody complains.
+    #[track_caller]
+    pub(crate) fn assert_silent_success(&self) {
+        assert_eq!(
+            (self.code, self.requests().unwrap_or(0)),
+            (Some(0), 0),
+            "{}\n{}",
+            self.stdout,
+            self.stderr
+        );
+    }
+}
+
+/// The streaming bench, built once, with what `cargo test` has built already.
+#[expect(clippy::disallowed_methods, reason = "names alone are read, to keep them from a child process")]
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        // What cargo tells a test about its package makes build scripts that watch it run again, ring's among
+        // them, and then all that depends on them is built again, here and in the next plain build.
+        let package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        for (name, _) in std::env::vars_os() {
+            if package.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+                cargo.env_remove(name);
+            }
+        }
+        let output = cargo
+            .args(["build", "--offline", "--bench", "streaming", "--message-format", "json"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo runs");
+        let messages = String::from_utf8(output.stdout).expect("cargo writes text");
+        let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut built = messages.filter_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
+        built
+            .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("streaming")))
+            .expect("cargo built the bench")
+    })
 }

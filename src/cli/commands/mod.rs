@@ -1,3 +1,4 @@
 //! The subcommands.
 
+pub(super) mod baseline;
 pub(super) mod mock;
