@@ -26,6 +26,7 @@ pub mod baseline;
 pub mod catalog;
 pub mod client;
 pub mod experiment;
+pub mod gate;
 pub mod metric;
 pub mod mock;
 pub mod optimization;

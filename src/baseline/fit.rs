@@ -37,7 +37,10 @@ pub fn fit_forced(baseline: &BenchRuns, new: &BenchRuns) -> Result<Vec<Warning>,
 }
 
 /// Refuses the first setting that differs.
-pub(super) fn same_settings(baseline: &Fits, new: &Fits) -> Result<(), Mismatch> {
+///
+/// # Errors
+/// When one does.
+pub fn same_settings(baseline: &Fits, new: &Fits) -> Result<(), Mismatch> {
     let text = |value: Option<String>| value.unwrap_or_else(|| "none".into());
     let number = |value: Option<u64>| text(value.map(|value| value.to_string()));
     let settings = [

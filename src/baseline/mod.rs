@@ -24,7 +24,7 @@ mod stage;
 pub use change::{Change, changes};
 pub use error::{BaselineError, Mismatch};
 pub use files::{criterion_home, records};
-pub use fit::{Warning, fit, fit_forced};
+pub use fit::{Warning, fit, fit_forced, same_settings};
 pub use install::{Installed, install};
 pub use list::{all, bytes};
 pub use manifest::MANIFEST_SCHEMA_VERSION;

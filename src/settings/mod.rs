@@ -199,6 +199,17 @@ impl Environment {
     }
 }
 
+/// Reads a share of at most 100%: `10%` or `0.1`.
+///
+/// # Errors
+/// When it is none; the text says what was expected.
+pub fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
+    let share = number.trim().parse().map(|number: f64| number / scale).ok();
+    let share = share.filter(|share| *share > 0.0 && *share < 1.0);
+    share.ok_or_else(|| format!("`{text}` is no share between 0 and 100%, such as 10% or 0.1"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,7 @@ const FLOORS: [&str; 21] = [
     "optimization",
     "baseline",
     "verdict",
+    "gate",
     "report",
     "bench",
     "cli",
