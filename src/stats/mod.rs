@@ -5,13 +5,17 @@
 //! that is not finite makes the whole result absent, because leaving it out would hide a fault.
 
 mod bootstrap;
+mod change_points;
 mod interval;
 mod paired;
 mod quantile;
 mod summary;
+mod two_samples;
 
 pub use bootstrap::{Bootstrap, Method};
+pub use change_points::{ChangePoint, LEAST_FOR_CHANGE, change_points};
 pub use interval::{Interval, mean_interval};
 pub use paired::{Paired, difference, ratio};
 pub use quantile::{gate_floor, marked_below, median, quantile, samples_for, sorted};
 pub use summary::{Summary, autocorrelation};
+pub use two_samples::quantile_ratio;

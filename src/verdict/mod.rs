@@ -1,6 +1,10 @@
 //! What the numbers say, in sentences: pure decisions over summaries.
 
+mod exports;
+mod samples;
 mod sweep;
 
+pub use exports::{ExportError, ExportVerdict, Level, judge};
+pub use samples::{Quantile, Samples, UnknownQuantile};
 pub(crate) use sweep::grouped;
 pub use sweep::{Crossing, Effect, sentences};
