@@ -1,5 +1,7 @@
 //! Results for people and programs: one exporter a file. Nothing here computes a statistic.
 
+pub mod exported;
+pub mod figure;
 pub mod json;
 pub mod progress;
 pub mod table;
