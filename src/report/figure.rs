@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::metric::Metric;
 use crate::verdict::Quantile;
 
 /// What is measured in an exported result.
@@ -67,3 +68,34 @@ impl FromStr for Figure {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("expected p50, p90, p95, p99 (of the total latency), or one of them after ttft_, such as ttft_p50")]
 pub struct UnknownFigure;
+
+/// Milliseconds in the unit that reads best: `1.50 s`.
+pub(super) fn time(milliseconds: f64) -> String {
+    Metric::TOTAL.show(milliseconds * 1e6)
+}
+
+/// A change in percent with its sign: `+12.3%`.
+pub(super) fn signed(percent: f64) -> String {
+    // A change that rounds to nothing has no sign.
+    let shown = format!("{percent:+.1}%").replace('-', "−");
+    if shown == "−0.0%" { "+0.0%".into() } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_read_as_it_is_written() {
+        for text in ["p50", "p95", "ttft_p50", "ttft_p99"] {
+            assert_eq!(text.parse::<Figure>().unwrap().to_string(), text);
+        }
+        assert_eq!("mean".parse::<Figure>(), Err(UnknownFigure));
+        assert_eq!("ttft_".parse::<Figure>(), Err(UnknownFigure));
+    }
+
+    #[test]
+    fn a_change_always_has_its_sign() {
+        assert_eq!([12.34, -3.0, -0.001].map(signed), ["+12.3%", "−3.0%", "+0.0%"]);
+    }
+}

@@ -1,3 +1,5 @@
 //! The subcommands.
 
 pub(super) mod mock;
+pub(super) mod report;
+pub(super) mod trend;
