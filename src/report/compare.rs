@@ -132,14 +132,7 @@ fn remarks(first: &Exported, other: &Exported) -> Vec<String> {
             label(other)
         ));
     }
-    for (ours, theirs) in
-        first.configurations.iter().filter_map(|c| Some((c, find(&other.configurations, c)?)))
-    {
-        if ours.model != theirs.model {
-            let model = |of: &Configuration| of.model.clone().unwrap_or_else(|| "no named model".into());
-            remarks.push(format!("{} asked {} in {a}, {} in {b}.", ours.name, model(ours), model(theirs)));
-        }
-    }
+    remarks.extend(other_models(first, other, [&a, &b]));
     for (file, ours, theirs) in [(&a, first, other), (&b, other, first)] {
         let alone = ours.configurations.iter().filter(|ours| find(&theirs.configurations, ours).is_none());
         let alone: Vec<_> = alone.map(|configuration| configuration.name.as_str()).collect();
@@ -151,6 +144,20 @@ fn remarks(first: &Exported, other: &Exported) -> Vec<String> {
         }
     }
     remarks
+}
+
+/// A sentence for each pair of models that were asked in the same configuration.
+fn other_models(first: &Exported, other: &Exported, [a, b]: [&str; 2]) -> Vec<String> {
+    let pairs =
+        first.configurations.iter().filter_map(|ours| Some((ours, find(&other.configurations, ours)?)));
+    let model = |of: &Configuration| of.model.clone().unwrap_or_else(|| "no named model".into());
+    let mut sentences: Vec<String> = pairs
+        .filter(|(ours, theirs)| ours.model != theirs.model)
+        .map(|(ours, theirs)| format!("{a} asked {}, {b} {}.", model(ours), model(theirs)))
+        .collect();
+    sentences.sort_unstable();
+    sentences.dedup();
+    sentences
 }
 
 /// The comparison as a table; `colour` paints what is surely faster green and what is surely slower red.

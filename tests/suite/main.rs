@@ -5,6 +5,7 @@ mod caching;
 mod client;
 mod floors;
 mod mock;
+mod reports;
 mod retries;
 mod stamps;
 mod stats;

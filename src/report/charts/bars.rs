@@ -26,6 +26,7 @@ pub(super) fn svg(result: &Exported) -> Result<String, DrawError> {
             .margin_top(TITLE + 24)
             .margin_right(24)
             .margin_left(8)
+            .margin_bottom(8)
             .x_label_area_size(46)
             .y_label_area_size(NAMES)
             .build_cartesian_2d(0.0..right, 0.0..rows as f64)?;

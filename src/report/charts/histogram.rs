@@ -44,6 +44,7 @@ fn panel(area: &Area<'_>, configuration: &Configuration) -> Result<(), DrawError
     let caption = format!("{} · {}", short(&configuration.name, 40), n(configuration));
     let mut chart = ChartBuilder::on(area)
         .caption(caption, style(14, BLACK, HPos::Left, VPos::Top))
+        .margin_top(8)
         .margin_left(8)
         .margin_right(24)
         .x_label_area_size(46)

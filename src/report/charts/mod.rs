@@ -18,20 +18,20 @@ use super::plot::DrawError;
 #[derive(Debug, Error)]
 pub enum ChartError {
     /// A chart could not be drawn.
-    #[error("the {chart} chart could not be drawn: {source}")]
+    #[error("the {chart} chart could not be drawn: {reason}")]
     Draw {
         /// Which.
         chart: &'static str,
         /// Why.
-        source: DrawError,
+        reason: DrawError,
     },
     /// A file could not be written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -46,12 +46,12 @@ pub fn write(result: &Exported, folder: &Path) -> Result<Vec<PathBuf>, ChartErro
     let stem = result.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |source| ChartError::Write { path, source }
+        move |reason| ChartError::Write { path, reason }
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let write = |(chart, draw): (&'static str, Draw)| {
         let path = folder.join(format!("{stem}-{chart}.svg"));
-        let text = draw(result).map_err(|source| ChartError::Draw { chart, source })?;
+        let text = draw(result).map_err(|reason| ChartError::Draw { chart, reason })?;
         fs::write(&path, text).map_err(failed(&path))?;
         Ok(path)
     };

@@ -48,6 +48,7 @@ fn plot(area: &Area<'_>, streamed: &[Points]) -> Result<(), DrawError> {
         .margin_top(TITLE + 8)
         .margin_right(LEGEND)
         .margin_left(8)
+        .margin_bottom(8)
         .x_label_area_size(46)
         .y_label_area_size(72)
         .build_cartesian_2d(0.0..right, 0.0..top)?;

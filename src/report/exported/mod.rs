@@ -75,20 +75,20 @@ pub struct Timing {
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file is not JSON, or a field is of another type than expected.
-    #[error("{} is no exported result: {source}", path.display())]
+    #[error("{} is no exported result: {reason}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
         /// Where, and what was expected.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
     /// A newer version wrote the file.
     #[error("{}: schema_version is {found}, and only {NEWEST} is understood", path.display())]
@@ -132,7 +132,7 @@ impl Exported {
     /// the field.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         let text =
-            fs::read_to_string(path).map_err(|source| ReadError::File { path: path.into(), source })?;
+            fs::read_to_string(path).map_err(|reason| ReadError::File { path: path.into(), reason })?;
         Self::parse(path, &text)
     }
 
@@ -141,7 +141,7 @@ impl Exported {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn parse(path: &Path, text: &str) -> Result<Self, ReadError> {
-        let json = |source| ReadError::Json { path: path.into(), source };
+        let json = |reason| ReadError::Json { path: path.into(), reason };
         let raw: Raw = serde_json::from_str(text).map_err(json)?;
         if let Some(found) = raw.schema_version.filter(|&version| version > NEWEST) {
             return Err(ReadError::Version { path: path.into(), found });

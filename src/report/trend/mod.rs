@@ -110,12 +110,12 @@ pub struct Unreadable {
 #[derive(Debug, Error)]
 pub enum TrendError {
     /// The folder cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The folder has no results.
     #[error("{} holds no .json file", path.display())]
@@ -149,7 +149,7 @@ impl Trend {
     /// # Errors
     /// When the folder cannot be read or is empty, and when no result has the configuration or the figure.
     pub fn read(folder: &Path, metric: Figure, only: Option<&str>) -> Result<Self, TrendError> {
-        let failed = |source| TrendError::Folder { path: folder.into(), source };
+        let failed = |reason| TrendError::Folder { path: folder.into(), reason };
         let mut paths = Vec::new();
         for entry in fs::read_dir(folder).map_err(failed)? {
             paths.push(entry.map_err(failed)?.path());

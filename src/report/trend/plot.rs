@@ -33,14 +33,16 @@ pub(super) fn svg(trend: &Trend) -> Result<String, DrawError> {
 }
 
 fn panel(area: &Area<'_>, series: &Series, metric: Figure) -> Result<(), DrawError> {
-    let times: Vec<_> = series.points.iter().map(|point| seconds(point.timestamp)).collect();
+    let unit = unit(series);
+    let times: Vec<_> = series.points.iter().map(|point| point.timestamp.as_second() as f64 / unit).collect();
     let (first, last) = (times.first().copied().unwrap_or(0.0), times.last().copied().unwrap_or(0.0));
-    // A lone result stands in the middle of a day.
-    let margin = if last > first { (last - first) * 0.03 } else { 43_200.0 };
+    // A lone result stands in the middle.
+    let margin = if last > first { (last - first) * 0.03 } else { 0.5 };
     let top = upper(series.points.iter().map(|point| point.value_ms));
     let caption = format!("{} · {} results", short(&heading(series), 90), series.points.len());
     let mut chart = ChartBuilder::on(area)
         .caption(caption, style(14, BLACK, HPos::Left, VPos::Top))
+        .margin_top(8)
         .margin_left(8)
         .margin_right(28)
         .x_label_area_size(44)
@@ -50,7 +52,7 @@ fn panel(area: &Area<'_>, series: &Series, metric: Figure) -> Result<(), DrawErr
         .configure_mesh()
         .disable_x_mesh()
         .x_labels(8)
-        .x_label_formatter(&|at| label(*at, last - first))
+        .x_label_formatter(&|at| label(*at, unit))
         .x_desc("date (UTC)")
         .y_labels(6)
         .y_label_formatter(&|value| format!("{value:.0}"))
@@ -93,12 +95,15 @@ fn levels(series: &Series, times: &[f64]) -> Vec<Vec<(f64, f64)>> {
         .collect()
 }
 
-fn seconds(timestamp: jiff::Timestamp) -> f64 {
-    timestamp.as_second() as f64
+/// The unit of the time axis in seconds, so that its marks stand at midnights or at full hours.
+fn unit(series: &Series) -> f64 {
+    let ends = series.points.first().zip(series.points.last());
+    let span = ends.map_or(0, |(first, last)| last.timestamp.as_second() - first.timestamp.as_second());
+    if span < 3 * 86_400 { 3_600.0 } else { 86_400.0 }
 }
 
-/// A date, with the time of day where the whole series is of a few days.
-fn label(at: f64, span: f64) -> String {
-    let format = if span < 3.0 * 86_400.0 { "%m-%d %H:%M" } else { "%Y-%m-%d" };
-    jiff::Timestamp::from_second(at as i64).unwrap_or_default().strftime(format).to_string()
+/// A date, with the time of day where the unit is an hour.
+fn label(at: f64, unit: f64) -> String {
+    let format = if unit < 86_400.0 { "%m-%d %H:%M" } else { "%Y-%m-%d" };
+    jiff::Timestamp::from_second((at * unit) as i64).unwrap_or_default().strftime(format).to_string()
 }
