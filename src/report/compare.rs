@@ -60,7 +60,7 @@ impl Comparison {
     /// When they have no configuration in common.
     pub fn of(first: &Exported, other: &Exported) -> Result<Self, NothingInCommon> {
         let (ours, theirs) = (&first.configurations, &other.configurations);
-        let pairs = ours.iter().filter_map(|ours| Some((ours, find(theirs, ours)?)));
+        let pairs = first.beside(other).filter_map(|(ours, theirs)| Some((ours, theirs?)));
         let rows: Vec<Row> = pairs.flat_map(|(ours, theirs)| rows(ours, theirs)).collect();
         if rows.is_empty() {
             return Err(NothingInCommon {
@@ -83,12 +83,6 @@ fn file_names(first: &Exported, other: &Exported) -> [String; 2] {
 
 fn names(configurations: &[Configuration]) -> String {
     configurations.iter().map(|configuration| configuration.name.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// The configuration of the same name; of several, the one that asked the same model.
-fn find<'a>(among: &'a [Configuration], like: &Configuration) -> Option<&'a Configuration> {
-    let mut named = among.iter().filter(|other| other.name == like.name);
-    named.clone().find(|other| other.model == like.model).or_else(|| named.next())
 }
 
 fn rows(first: &Configuration, other: &Configuration) -> Vec<Row> {
@@ -134,8 +128,8 @@ fn remarks(first: &Exported, other: &Exported) -> Vec<String> {
     }
     remarks.extend(other_models(first, other, [&a, &b]));
     for (file, ours, theirs) in [(&a, first, other), (&b, other, first)] {
-        let alone = ours.configurations.iter().filter(|ours| find(&theirs.configurations, ours).is_none());
-        let alone: Vec<_> = alone.map(|configuration| configuration.name.as_str()).collect();
+        let alone = ours.beside(theirs).filter(|(_, theirs)| theirs.is_none());
+        let alone: Vec<_> = alone.map(|(ours, _)| ours.name.as_str()).collect();
         if !alone.is_empty() {
             remarks.push(format!("Only in {file}: {}.", alone.join(", ")));
         }
@@ -148,8 +142,7 @@ fn remarks(first: &Exported, other: &Exported) -> Vec<String> {
 
 /// A sentence for each pair of models that were asked in the same configuration.
 fn other_models(first: &Exported, other: &Exported, [a, b]: [&str; 2]) -> Vec<String> {
-    let pairs =
-        first.configurations.iter().filter_map(|ours| Some((ours, find(&other.configurations, ours)?)));
+    let pairs = first.beside(other).filter_map(|(ours, theirs)| Some((ours, theirs?)));
     let model = |of: &Configuration| of.model.clone().unwrap_or_else(|| "no named model".into());
     let mut sentences: Vec<String> = pairs
         .filter(|(ours, theirs)| ours.model != theirs.model)

@@ -4,11 +4,14 @@
 use std::io;
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// A plot, or part of one, in pixels.
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// A chart over two axes of plain numbers.
+pub(super) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 /// Why a plot could not be drawn.
 pub type DrawError = DrawingAreaErrorKind<io::Error>;
 
@@ -55,6 +58,50 @@ pub(super) fn page(
     area.present()?;
     drop(area);
     Ok(text)
+}
+
+/// One axis of a chart.
+pub(super) struct Axis<'a> {
+    /// What it shows, with the unit.
+    pub(super) name: &'a str,
+    /// About how many labels.
+    pub(super) labels: usize,
+    /// A label's text.
+    pub(super) label: &'a dyn Fn(&f64) -> String,
+    /// Whether lines run from its labels through the chart.
+    pub(super) grid: bool,
+}
+
+/// Draws the axes of a chart; without `y` there is none at the left.
+pub(super) fn axes(chart: &mut Chart<'_, '_>, x: &Axis<'_>, y: Option<&Axis<'_>>) -> Result<(), DrawError> {
+    let mut mesh = chart.configure_mesh();
+    mesh.label_style(style(SMALL, BLACK, HPos::Left, VPos::Top)).axis_style(GREY).light_line_style(WHITE);
+    mesh.x_labels(x.labels).x_label_formatter(x.label).x_desc(x.name);
+    if !x.grid {
+        mesh.disable_x_mesh();
+    }
+    match y {
+        Some(y) => {
+            mesh.y_labels(y.labels).y_label_formatter(y.label).y_desc(y.name);
+        }
+        None => {
+            mesh.disable_y_axis().y_labels(0);
+        }
+    }
+    if !y.is_some_and(|y| y.grid) {
+        mesh.disable_y_mesh();
+    }
+    mesh.draw()
+}
+
+/// Labels of an axis that spans `span`, with as many digits as tell them apart.
+pub(super) fn numbers(span: f64) -> impl Fn(&f64) -> String {
+    let digits = match span {
+        span if span < 1.0 => 2,
+        span if span < 10.0 => 1,
+        _ => 0,
+    };
+    move |value| format!("{value:.digits$}")
 }
 
 /// The upper end of an axis that holds `values`, with some air above them.

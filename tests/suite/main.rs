@@ -5,6 +5,7 @@ mod caching;
 mod client;
 mod floors;
 mod mock;
+#[cfg(feature = "cli")]
 mod reports;
 mod retries;
 mod stamps;

@@ -4,9 +4,11 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{n, subtitle};
-use crate::report::exported::Exported;
+use crate::report::exported::{Configuration, Exported};
 use crate::report::figure::{Figure, time};
-use crate::report::plot::{DrawError, GREY, SMALL, TITLE, colour, page, short, style, upper};
+use crate::report::plot::{
+    Area, Axis, Chart, DrawError, SMALL, TITLE, axes, colour, numbers, page, short, style, upper,
+};
 
 /// What is shown, with the number of its colour.
 const FIGURES: [(Figure, usize); 2] = [(Figure::P50, 0), (Figure::P95, 1)];
@@ -30,42 +32,39 @@ pub(super) fn svg(result: &Exported) -> Result<String, DrawError> {
             .x_label_area_size(46)
             .y_label_area_size(NAMES)
             .build_cartesian_2d(0.0..right, 0.0..rows as f64)?;
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .disable_y_axis()
-            .y_labels(0)
-            .x_labels(8)
-            .x_label_formatter(&|value| format!("{value:.0}"))
-            .x_desc("total latency (ms)")
-            .label_style(style(SMALL, BLACK, HPos::Left, VPos::Top))
-            .axis_style(GREY)
-            .light_line_style(WHITE)
-            .draw()?;
+        let x = Axis { name: "total latency (ms)", labels: 8, label: &numbers(right), grid: true };
+        axes(&mut chart, &x, None)?;
         for (index, configuration) in result.configurations.iter().enumerate() {
             let middle = rows as f64 - index as f64 - 0.5;
-            for (place, (figure, number)) in FIGURES.into_iter().enumerate() {
-                let Some(value) = configuration.figure(figure) else { continue };
-                let top = middle + 0.38 - 0.38 * place as f64;
-                let bar = Rectangle::new([(0.0, top - 0.34), (value, top)], colour(number).filled());
-                chart.draw_series([bar])?;
-                let text = format!("\u{a0}{}", time(value));
-                let right_of_it = style(SMALL, BLACK, HPos::Left, VPos::Center);
-                chart.draw_series([Text::new(text, (value, top - 0.17), right_of_it)])?;
-            }
+            bars(&mut chart, configuration, middle)?;
             let (x, y) = chart.backend_coord(&(0.0, middle));
             let name = format!("{} · {}", short(&configuration.name, 24), n(configuration));
             area.draw(&Text::new(name, (x - 10, y), style(SMALL, BLACK, HPos::Right, VPos::Center)))?;
         }
-        for (place, (figure, number)) in FIGURES.into_iter().enumerate() {
-            let left = NAMES as i32 + 8 + 90 * place as i32;
-            area.draw(&Rectangle::new(
-                [(left, TITLE + 2), (left + 14, TITLE + 16)],
-                colour(number).filled(),
-            ))?;
-            let at = (left + 20, TITLE + 9);
-            area.draw(&Text::new(figure.title(), at, style(SMALL, BLACK, HPos::Left, VPos::Center)))?;
-        }
-        Ok(())
+        legend(area)
     })
+}
+
+/// A configuration's bars around `middle`, each with its value.
+fn bars(chart: &mut Chart<'_, '_>, configuration: &Configuration, middle: f64) -> Result<(), DrawError> {
+    for (place, (figure, number)) in FIGURES.into_iter().enumerate() {
+        let Some(value) = configuration.figure(figure) else { continue };
+        let top = middle + 0.38 - 0.38 * place as f64;
+        chart.draw_series([Rectangle::new([(0.0, top - 0.34), (value, top)], colour(number).filled())])?;
+        let text = format!("\u{a0}{}", time(value));
+        let beside = style(SMALL, BLACK, HPos::Left, VPos::Center);
+        chart.draw_series([Text::new(text, (value, top - 0.17), beside)])?;
+    }
+    Ok(())
+}
+
+/// What the colours mean.
+fn legend(area: &Area<'_>) -> Result<(), DrawError> {
+    for (place, (figure, number)) in FIGURES.into_iter().enumerate() {
+        let left = NAMES as i32 + 8 + 90 * place as i32;
+        area.draw(&Rectangle::new([(left, TITLE + 2), (left + 14, TITLE + 16)], colour(number).filled()))?;
+        let at = (left + 20, TITLE + 9);
+        area.draw(&Text::new(figure.title(), at, style(SMALL, BLACK, HPos::Left, VPos::Center)))?;
+    }
+    Ok(())
 }

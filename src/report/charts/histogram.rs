@@ -6,7 +6,9 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::{n, subtitle};
 use crate::report::exported::{Configuration, Exported};
 use crate::report::figure::{Figure, time};
-use crate::report::plot::{Area, DrawError, GREY, SMALL, TITLE, beside, colour, page, short, style};
+use crate::report::plot::{
+    Area, Axis, DrawError, SMALL, TITLE, axes, beside, colour, numbers, page, short, style,
+};
 
 /// How many bins.
 const BINS: usize = 20;
@@ -51,20 +53,13 @@ fn panel(area: &Area<'_>, configuration: &Configuration) -> Result<(), DrawError
         .y_label_area_size(56)
         // Air above the bars for the names of the percentiles.
         .build_cartesian_2d(bins.low..bins.high(), 0.0..most as f64 * 1.25)?;
-    let digits = if bins.width * (BINS as f64) < 10.0 { 1 } else { 0 };
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .x_labels(7)
-        .x_label_formatter(&|value| format!("{value:.digits$}"))
-        .y_labels(most.min(5) + 1)
-        .y_label_formatter(&|value| if value.fract() == 0.0 { format!("{value:.0}") } else { String::new() })
-        .x_desc("total latency (ms)")
-        .y_desc("requests")
-        .label_style(style(SMALL, BLACK, HPos::Left, VPos::Top))
-        .axis_style(GREY)
-        .light_line_style(WHITE)
-        .draw()?;
+    // There is no half request.
+    let whole = |value: &f64| if value.fract() == 0.0 { format!("{value:.0}") } else { String::new() };
+    axes(
+        &mut chart,
+        &Axis { name: "total latency (ms)", labels: 7, label: &numbers(bins.high() - bins.low), grid: false },
+        Some(&Axis { name: "requests", labels: most.min(5) + 1, label: &whole, grid: true }),
+    )?;
     chart.draw_series(bins.counts.iter().enumerate().map(|(index, &count)| {
         let left = bins.low + bins.width * index as f64;
         let mut bar = Rectangle::new([(left, 0.0), (left + bins.width, count as f64)], colour(5).filled());
@@ -73,11 +68,11 @@ fn panel(area: &Area<'_>, configuration: &Configuration) -> Result<(), DrawError
     }))?;
     for (number, figure, height) in [(0, Figure::P50, 1.24), (1, Figure::P95, 1.12)] {
         let Some(at) = configuration.figure(figure) else { continue };
-        let top = most as f64 * height;
-        chart.draw_series([PathElement::new([(at, 0.0), (at, top)], colour(number).stroke_width(2))])?;
         let text = format!("{} {}", figure.title(), time(at));
         let (text, side) = beside(&text, at > (bins.low + bins.high()) / 2.0);
-        chart.draw_series([Text::new(text, (at, top), style(SMALL, colour(number), side, VPos::Top))])?;
+        let (top, ink) = (most as f64 * height, colour(number));
+        chart.draw_series([PathElement::new([(at, 0.0), (at, top)], ink.stroke_width(2))])?;
+        chart.draw_series([Text::new(text, (at, top), style(SMALL, ink, side, VPos::Top))])?;
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::subtitle;
 use crate::report::exported::{Configuration, Exported};
-use crate::report::plot::{Area, DrawError, GREY, SMALL, TITLE, colour, page, short, style, upper};
+use crate::report::plot::{
+    Area, Axis, DrawError, GREY, SMALL, TITLE, axes, colour, numbers, page, short, style, upper,
+};
 
 /// The size of the chart in pixels.
 const SIZE: (u32, u32) = (960, 560);
@@ -52,18 +54,11 @@ fn plot(area: &Area<'_>, streamed: &[Points]) -> Result<(), DrawError> {
         .x_label_area_size(46)
         .y_label_area_size(72)
         .build_cartesian_2d(0.0..right, 0.0..top)?;
-    chart
-        .configure_mesh()
-        .x_labels(8)
-        .y_labels(8)
-        .x_label_formatter(&|value| format!("{value:.0}"))
-        .y_label_formatter(&|value| format!("{value:.0}"))
-        .x_desc("time to first token (ms)")
-        .y_desc("total latency (ms)")
-        .label_style(style(SMALL, BLACK, HPos::Left, VPos::Top))
-        .axis_style(GREY)
-        .light_line_style(WHITE)
-        .draw()?;
+    axes(
+        &mut chart,
+        &Axis { name: "time to first token (ms)", labels: 8, label: &numbers(right), grid: true },
+        Some(&Axis { name: "total latency (ms)", labels: 8, label: &numbers(top), grid: true }),
+    )?;
     let left = SIZE.0 as i32 - LEGEND + 20;
     for (number, (name, points)) in streamed.iter().enumerate() {
         let ink = colour(number).mix(0.75).filled();

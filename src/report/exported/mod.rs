@@ -161,6 +161,18 @@ impl Exported {
         })
     }
 
+    /// Each configuration with that of the same name in `other`; of several, the one that asked the same
+    /// model. `None` stands where `other` lacks it.
+    pub fn beside<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a Configuration, Option<&'a Configuration>)> {
+        self.configurations.iter().map(|ours| {
+            let mut named = other.configurations.iter().filter(|theirs| theirs.name == ours.name);
+            (ours, named.clone().find(|theirs| theirs.model == ours.model).or_else(|| named.next()))
+        })
+    }
+
     /// The file's name without its folder.
     pub fn file_name(&self) -> String {
         self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()

@@ -4,9 +4,12 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::table::{date, heading};
-use super::{Series, Trend};
+use super::{Change, Series, Trend};
 use crate::report::figure::{Figure, signed};
-use crate::report::plot::{Area, DrawError, GREY, SMALL, TITLE, beside, colour, page, short, style, upper};
+use crate::report::plot::{
+    Area, Axis, Chart, DrawError, GREY, SMALL, TITLE, axes, beside, colour, numbers, page, short, style,
+    upper,
+};
 
 /// A panel's size in pixels.
 const PANEL: (u32, u32) = (900, 280);
@@ -48,19 +51,12 @@ fn panel(area: &Area<'_>, series: &Series, metric: Figure) -> Result<(), DrawErr
         .x_label_area_size(44)
         .y_label_area_size(72)
         .build_cartesian_2d(first - margin..last + margin, 0.0..top)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .x_labels(8)
-        .x_label_formatter(&|at| label(*at, unit))
-        .x_desc("date (UTC)")
-        .y_labels(6)
-        .y_label_formatter(&|value| format!("{value:.0}"))
-        .y_desc(format!("{} (ms)", metric.title()))
-        .label_style(style(SMALL, BLACK, HPos::Left, VPos::Top))
-        .axis_style(GREY)
-        .light_line_style(WHITE)
-        .draw()?;
+    let name = format!("{} (ms)", metric.title());
+    axes(
+        &mut chart,
+        &Axis { name: "date (UTC)", labels: 8, label: &|at| label(*at, unit), grid: false },
+        Some(&Axis { name: &name, labels: 6, label: &numbers(top), grid: true }),
+    )?;
     let points = || times.iter().zip(&series.points).map(|(&at, point)| (at, point.value_ms));
     chart.draw_series(
         levels(series, &times).into_iter().map(|ends| PathElement::new(ends, GREY.mix(0.5).stroke_width(6))),
@@ -69,16 +65,25 @@ fn panel(area: &Area<'_>, series: &Series, metric: Figure) -> Result<(), DrawErr
     chart.draw_series(points().map(|point| Circle::new(point, 4, colour(0).filled())))?;
     for change in &series.changes {
         let at = times[change.number - 1];
-        chart.draw_series(DashedLineSeries::new([(at, 0.0), (at, top)], 5, 4, colour(1).stroke_width(2)))?;
-        let text =
-            format!("#{} {} {}", change.number, &date(change.timestamp)[..10], signed(change.change_percent));
-        let (text, side) = beside(&text, at > (first + last) / 2.0);
-        chart.draw_series([Text::new(
-            text,
-            (at, top * 0.08),
-            style(SMALL, colour(1), side, VPos::Bottom),
-        )])?;
+        mark(&mut chart, change, at, top, at > (first + last) / 2.0)?;
     }
+    Ok(())
+}
+
+/// A dashed line where the level changed, with the change beside it.
+fn mark(
+    chart: &mut Chart<'_, '_>,
+    change: &Change,
+    at: f64,
+    top: f64,
+    right_half: bool,
+) -> Result<(), DrawError> {
+    let ink = colour(1);
+    chart.draw_series(DashedLineSeries::new([(at, 0.0), (at, top)], 5, 4, ink.stroke_width(2)))?;
+    let day = &date(change.timestamp)[..10];
+    let text = format!("#{} {day} {}", change.number, signed(change.change_percent));
+    let (text, side) = beside(&text, right_half);
+    chart.draw_series([Text::new(text, (at, top * 0.08), style(SMALL, ink, side, VPos::Bottom))])?;
     Ok(())
 }
 
