@@ -75,8 +75,8 @@ pub enum ExportError {
 ///
 /// The runs were made at different times, so that the samples are unpaired: the interval is that of
 /// [`stats::quantile_ratio`]. It knows the noise within the two runs; what changed between them besides the
-/// code (the load of a provider, the time of day) it cannot know. Of two runs of the same thing at most 2.5%
-/// fail. Judging several configurations adds their false alarms up.
+/// code (the load of a provider, the time of day) it cannot know. Of two runs of the same thing about 2.5%
+/// fail at most. Judging several configurations adds their false alarms up.
 ///
 /// An export without single values has no interval: its change is a bare difference of two numbers, which
 /// warns and never fails.

@@ -4,20 +4,18 @@
 //! The reader takes what it needs and passes over the rest, so that files of other versions and with extra
 //! fields stay readable. What is missing is named with its place in the file.
 
+mod error;
 mod raw;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use thiserror::Error;
 
 use super::figure::{Cost, Figure};
 use crate::verdict::Samples;
+pub use error::ReadError;
 use raw::Raw;
-
-/// The newest `schema_version` that is understood.
-const NEWEST: u64 = 1;
 
 /// An exported result.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,59 +69,6 @@ pub struct Timing {
     pub ttft_ms: Option<f64>,
 }
 
-/// Why a file is no exported result.
-#[derive(Debug, Error)]
-pub enum ReadError {
-    /// The file cannot be read.
-    #[error("{}: {reason}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: std::io::Error,
-    },
-    /// The file is not JSON, or a field is of another type than expected.
-    #[error("{} is no exported result: {reason}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Where, and what was expected.
-        reason: serde_json::Error,
-    },
-    /// A newer version wrote the file.
-    #[error("{}: schema_version is {found}, and only {NEWEST} is understood", path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-    /// A field is missing.
-    #[error("{} is no exported result: {field} is missing", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// The field, with its place.
-        field: String,
-    },
-    /// A latency is not above 0.
-    #[error("{}: {field} is {value}, and a latency is above 0", path.display())]
-    NoLatency {
-        /// The file.
-        path: PathBuf,
-        /// The field, with its place.
-        field: String,
-        /// Its value.
-        value: f64,
-    },
-    /// No request succeeded.
-    #[error("{} holds no latency: no request succeeded", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
 impl Exported {
     /// Reads `path`.
     ///
@@ -143,7 +88,7 @@ impl Exported {
     pub fn parse(path: &Path, text: &str) -> Result<Self, ReadError> {
         let json = |reason| ReadError::Json { path: path.into(), reason };
         let raw: Raw = serde_json::from_str(text).map_err(json)?;
-        if let Some(found) = raw.schema_version.filter(|&version| version > NEWEST) {
+        if let Some(found) = raw.schema_version.filter(|&version| version > error::NEWEST) {
             return Err(ReadError::Version { path: path.into(), found });
         }
         let mut configurations = raw.configurations().map_err(|fault| fault.of(path))?;

@@ -2,27 +2,24 @@
 //!
 //! Results of another mode, engine, target or model never mix in one series.
 
+mod error;
 mod plot;
+mod series;
 mod table;
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Serialize, Serializer};
-use thiserror::Error;
 
-use super::exported::{Configuration, Exported, Source};
+use super::exported::Source;
 use super::figure::Figure;
-use crate::stats;
+pub use error::TrendError;
+use series::{nothing, read_all, series};
 
 /// The version of the JSON format.
 const SCHEMA_VERSION: u32 = 1;
-/// The seed of the permutation test: the same files always show the same changes.
-const SEED: u64 = 0x7472_656e;
-
 /// The series of a folder.
 #[derive(Debug, Clone, Serialize)]
 pub struct Trend {
@@ -106,39 +103,6 @@ pub struct Unreadable {
     pub reason: String,
 }
 
-/// Why a folder shows no trend.
-#[derive(Debug, Error)]
-pub enum TrendError {
-    /// The folder cannot be read.
-    #[error("{}: {reason}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        reason: io::Error,
-    },
-    /// The folder has no results.
-    #[error("{} holds no .json file", path.display())]
-    NoFile {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// No configuration has that name.
-    #[error("--config {name:?}: no result holds it; there are {known}")]
-    NoConfiguration {
-        /// The name asked for.
-        name: String,
-        /// Those there are.
-        known: String,
-    },
-    /// No configuration has that figure.
-    #[error("--metric {metric}: no result holds it")]
-    NoFigure {
-        /// The figure asked for.
-        metric: Figure,
-    },
-}
-
 impl Trend {
     /// Reads the exported results in `folder` (every `.json` in it, not below it) and follows `metric`, in
     /// the configuration called `only` or in all.
@@ -179,95 +143,6 @@ impl Trend {
     /// When drawing fails.
     pub fn svg(&self) -> Result<String, super::plot::DrawError> {
         plot::svg(self)
-    }
-}
-
-type Dated = (jiff::Timestamp, Exported);
-
-fn read_all(paths: &[PathBuf]) -> (Vec<Dated>, Vec<Unreadable>) {
-    let (mut results, mut unreadable) = (Vec::new(), Vec::new());
-    for path in paths {
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match Exported::read(path).map(|result| (result.timestamp, result)) {
-            Ok((Some(timestamp), result)) => results.push((timestamp, result)),
-            Ok((None, _)) => {
-                let reason = format!("{}: timestamp is missing, and the name holds no date", path.display());
-                unreadable.push(Unreadable { file, reason });
-            }
-            Err(error) => unreadable.push(Unreadable { file, reason: error.to_string() }),
-        }
-    }
-    // Those of the same time stay in the order of their names.
-    results.sort_by_key(|(timestamp, _)| *timestamp);
-    (results, unreadable)
-}
-
-fn series(results: &[Dated], metric: Figure, only: Option<&str>) -> Vec<Series> {
-    let mut series: BTreeMap<_, Vec<Point>> = BTreeMap::new();
-    for (timestamp, result) in results {
-        for configuration in result.configurations.iter().filter(|c| only.is_none_or(|name| c.name == name)) {
-            let Some(value_ms) = configuration.figure(metric) else { continue };
-            let (name, model) = (configuration.name.clone(), configuration.model.clone());
-            let points = series.entry((result.name.clone(), name, model, result.source.clone())).or_default();
-            let before = points.last().map(|point| point.value_ms);
-            points.push(point(*timestamp, result, configuration, value_ms, before));
-        }
-    }
-    let finish = |((name, configuration, model, source), points): (_, Vec<Point>)| {
-        let changes = changes(&points);
-        Series { name, configuration, model, source, points, changes }
-    };
-    series.into_iter().map(finish).collect()
-}
-
-fn point(
-    timestamp: jiff::Timestamp,
-    result: &Exported,
-    configuration: &Configuration,
-    value_ms: f64,
-    before: Option<f64>,
-) -> Point {
-    Point {
-        file: result.file_name(),
-        timestamp,
-        interrupted: result.interrupted,
-        n: configuration.n(),
-        p50_ms: configuration.figure(Figure::P50),
-        p95_ms: configuration.figure(Figure::P95),
-        value_ms,
-        change_percent: before.map(|before| percent(before, value_ms)),
-    }
-}
-
-fn changes(points: &[Point]) -> Vec<Change> {
-    let values: Vec<_> = points.iter().map(|point| point.value_ms).collect();
-    let found = stats::change_points(&values, SEED).unwrap_or_default();
-    let change = |change: stats::ChangePoint| Change {
-        number: change.index + 1,
-        timestamp: points[change.index].timestamp,
-        file: points[change.index].file.clone(),
-        before_ms: change.before,
-        after_ms: change.after,
-        change_percent: percent(change.before, change.after),
-        p_value: change.p_value,
-    };
-    found.into_iter().map(change).collect()
-}
-
-fn percent(before: f64, after: f64) -> f64 {
-    (after / before - 1.0) * 100.0
-}
-
-fn nothing(results: &[Dated], metric: Figure, only: Option<&str>) -> TrendError {
-    let all = results.iter().flat_map(|(_, result)| &result.configurations);
-    let mut known: Vec<_> = all.map(|configuration| configuration.name.as_str()).collect();
-    known.sort_unstable();
-    known.dedup();
-    match only {
-        Some(name) if !known.contains(&name) => {
-            TrendError::NoConfiguration { name: name.into(), known: known.join(", ") }
-        }
-        _ => TrendError::NoFigure { metric },
     }
 }
 
