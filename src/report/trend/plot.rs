@@ -62,7 +62,9 @@ fn panel(area: &Area<'_>, series: &Series, metric: Figure) -> Result<(), DrawErr
         levels(series, &times).into_iter().map(|ends| PathElement::new(ends, GREY.mix(0.5).stroke_width(6))),
     )?;
     chart.draw_series(LineSeries::new(points(), colour(0).stroke_width(1)))?;
-    chart.draw_series(points().map(|point| Circle::new(point, 4, colour(0).filled())))?;
+    // A year of days would be one thick line.
+    let radius = if times.len() > 100 { 2 } else { 4 };
+    chart.draw_series(points().map(|point| Circle::new(point, radius, colour(0).filled())))?;
     for change in &series.changes {
         let at = times[change.number - 1];
         mark(&mut chart, change, at, top, at > (first + last) / 2.0)?;

@@ -9,6 +9,9 @@ use crate::stats::LEAST_FOR_CHANGE;
 /// The heights of a small curve.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// The most values that a small curve shows.
+const WIDEST: usize = 60;
+
 /// All series.
 pub(super) fn text(trend: &Trend) -> String {
     trend.series.iter().map(|series| one(series, trend.metric)).collect::<Vec<_>>().join("\n\n")
@@ -34,17 +37,18 @@ pub(super) fn heading(series: &Series) -> String {
     parts.join(" · ")
 }
 
-/// The figure as a small curve from its smallest to its largest value.
+/// The figure's last values as a small curve from the smallest to the largest of them.
 fn curve(series: &Series, metric: Figure) -> String {
-    let values: Vec<_> = series.points.iter().map(|point| point.value_ms).collect();
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let bar = |value: &f64| match most - least {
+    let shown = &series.points[series.points.len().saturating_sub(WIDEST)..];
+    let values = || shown.iter().map(|point| point.value_ms);
+    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let bar = |value: f64| match most - least {
         range if range > 0.0 => BARS[(((value - least) / range) * (BARS.len() - 1) as f64).round() as usize],
         _ => BARS[0],
     };
-    let bars: String = values.iter().map(bar).collect();
-    format!("{} {bars} {} to {}", metric.title(), time(least), time(most))
+    let bars: String = values().map(bar).collect();
+    let part = if shown.len() < series.points.len() { format!("last {WIDEST}, ") } else { String::new() };
+    format!("{} {bars} {part}{} to {}", metric.title(), time(least), time(most))
 }
 
 fn table(series: &Series, metric: Figure) -> Table {
