@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::say;
-use commands::{baseline, mock};
+use commands::{baseline, mock, report, trend};
 
 /// Exit code of a command that could not do what was asked.
 const EXIT_ERROR: u8 = 2;
@@ -31,6 +31,8 @@ struct Cli {
 enum Command {
     Baseline(baseline::Args),
     Mock(mock::Args),
+    Report(report::Args),
+    Trend(trend::Args),
 }
 
 /// Runs the command that the process's arguments name.
@@ -38,6 +40,8 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Baseline(args) => baseline::run(&args),
         Command::Mock(args) => mock::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Trend(args) => trend::run(&args),
     };
     result.unwrap_or_else(|error| {
         say(&format!("error: {error:#}"));

@@ -1,10 +1,19 @@
 //! Results for people and programs: one exporter a file. Nothing here computes a statistic.
 
 pub mod baseline;
+#[cfg(feature = "cli")]
+pub mod charts;
+pub mod compare;
+pub mod exported;
+pub mod figure;
 pub mod gate;
 pub mod json;
+#[cfg(feature = "cli")]
+pub mod plot;
 pub mod progress;
 pub mod table;
+#[cfg(feature = "cli")]
+pub mod trend;
 
 use std::io::{self, Write};
 

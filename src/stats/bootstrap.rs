@@ -147,11 +147,11 @@ fn acceleration(values: &[f64], statistic: impl Fn(&[f64]) -> f64) -> Option<f64
 }
 
 /// The normal deviate at which the end of a 95% interval over `n` draws is read.
-fn expanded(n: usize) -> Option<f64> {
+pub(super) fn expanded(n: usize) -> Option<f64> {
     let n = n.max(2);
     Some((n as f64 / (n - 1) as f64).sqrt() * student_t(n - 1, 0.975)?)
 }
 
-fn normal() -> Option<Normal> {
+pub(super) fn normal() -> Option<Normal> {
     Normal::new(0.0, 1.0).ok()
 }

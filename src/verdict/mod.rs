@@ -1,8 +1,12 @@
 //! What the numbers say, in sentences: pure decisions over summaries.
 
+mod exports;
 pub mod gate;
+mod samples;
 mod sweep;
 pub mod trial;
 
+pub use exports::{ExportError, ExportVerdict, Level, judge};
+pub use samples::{Quantile, Samples, UnknownQuantile};
 pub(crate) use sweep::grouped;
 pub use sweep::{Crossing, Effect, sentences};

@@ -6,6 +6,8 @@ mod caching;
 mod client;
 mod floors;
 mod mock;
+#[cfg(feature = "cli")]
+mod reports;
 mod retries;
 mod stamps;
 mod stats;

@@ -2,3 +2,5 @@
 
 pub(super) mod baseline;
 pub(super) mod mock;
+pub(super) mod report;
+pub(super) mod trend;
