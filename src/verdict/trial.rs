@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::gate::{Case, Decision, Kind, Outcome, Rules, Stage, judge};
+use super::gate::{CONFIRMING_RUNS, Case, Decision, Kind, Outcome, Rules, Stage, judge};
 use crate::metric::Unit;
 use crate::stats::{quantile, sorted};
 
@@ -22,8 +22,6 @@ const ARMS_OF_A_CONTROL: usize = 10;
 pub const ROUNDS: usize = 50;
 /// Runs of the baseline.
 pub const BASELINE_RUNS: usize = 4;
-/// Runs that measure suspects again, at most.
-pub const CONFIRMING_RUNS: usize = 8;
 /// The slowdown from which on the gate fails.
 const LIMIT: f64 = 0.1;
 /// What a benchmark must be able to show.

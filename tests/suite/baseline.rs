@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 
 use llmlab::baseline::{self, Baseline, changes, latest_run};
 use serde_json::Value;
@@ -11,19 +11,15 @@ use tempfile::TempDir;
 
 use crate::support::{Bench, Ran, SMALL};
 
+/// The arguments of the small comparison; the last one is its filter.
+const MEASURE: [&str; 7] = ["--bench", "--sample-size", "10", "--nresamples", "1001", "--noplot", SMALL];
+
 /// One run of the small comparison, measured once for all tests.
 static RUN: LazyLock<Bench> = LazyLock::new(|| {
     let bench = Bench::new();
-    alone(|| bench.measure(&[])).assert_requests(22);
+    bench.run_alone(&MEASURE, &[]).assert_requests(22);
     bench
 });
-
-/// Runs what measures when nothing else here does: the machine may be small.
-fn alone<T>(measure: impl FnOnce() -> T) -> T {
-    static MEASURING: Mutex<()> = Mutex::new(());
-    let _alone = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
-    measure()
-}
 
 /// A Criterion directory with that run, and a folder of baselines beside it.
 struct Lab {
@@ -67,10 +63,9 @@ impl Lab {
 
     /// Measures once more, of what `filter` selects.
     fn measure(&self, filter: &str, settings: &[(&str, &str)]) {
-        let args = ["--bench", "--sample-size", "10", "--nresamples", "1001", "--noplot", filter];
-        let mut command = RUN.command(&args, settings);
-        command.env("CRITERION_HOME", self.home.path());
-        let ran = alone(|| Ran::of(command.output().expect("the bench binary runs")));
+        let home = self.home.path().to_str().expect("a path of text");
+        let settings = [settings, &[("CRITERION_HOME", home)]].concat();
+        let ran = RUN.run_alone(&[&MEASURE[..MEASURE.len() - 1], &[filter]].concat(), &settings);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     }
 

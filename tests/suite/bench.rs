@@ -93,11 +93,11 @@ fn output_flags_change_the_output_alone() {
 #[test]
 fn a_slower_engine_is_reported_as_a_regression() {
     let bench = Bench::new();
-    bench.measure(&["--save-baseline", "before"]).assert_requests(22);
+    let common = ["--bench", "--sample-size", "10", "--nresamples", "1001", "--noplot", SMALL];
+    bench.run_alone(&[&common[..], &["--save-baseline", "before"]].concat(), &[]).assert_requests(22);
     assert!(bench.has("streaming_total/on/50/before/sample.json"));
-    let common =
-        ["--bench", "--sample-size", "10", "--nresamples", "1001", "--noplot", SMALL, "--baseline", "before"];
-    let slowed = bench.run_in(&common, &[("LLMLAB_MOCK_SLOWDOWN", "4")]);
+    let compared = [&common[..], &["--baseline", "before"]].concat();
+    let slowed = bench.run_alone(&compared, &[("LLMLAB_MOCK_SLOWDOWN", "4")]);
     slowed.assert_requests(22);
     assert_eq!(slowed.stdout.matches("Performance has regressed").count(), 4, "{}", slowed.stdout);
     assert!(slowed.stderr.contains("slowed 4x"), "{}", slowed.stderr);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -230,6 +230,9 @@ pub(crate) async fn text(client: &Client) -> String {
     send(client).await.outcome.expect("the exchange was meant to succeed").reply.text()
 }
 
+/// Held by whoever runs a bench, and by nobody else while the times of one matter: the machine may be small.
+static MEASURING: RwLock<()> = RwLock::new(());
+
 /// Two arms of one length: the smallest comparison there is.
 pub(crate) const SMALL: &str = "streaming/(perceived|total)/(off|on)/50$";
 
@@ -262,8 +265,15 @@ impl Bench {
         command
     }
 
+    /// Runs it with settings while no other bench runs: for a test that looks at the times.
+    pub(crate) fn run_alone(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
+        let _alone = MEASURING.write().unwrap_or_else(PoisonError::into_inner);
+        Ran::of(self.command(args, environment).output().expect("the bench binary runs"))
+    }
+
     /// Runs it with settings.
     pub(crate) fn run_in(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
+        let _beside_others = MEASURING.read().unwrap_or_else(PoisonError::into_inner);
         Ran::of(self.command(args, environment).output().expect("the bench binary runs"))
     }
 

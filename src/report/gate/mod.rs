@@ -5,10 +5,11 @@ pub mod junit;
 pub mod markdown;
 pub mod text;
 
+use crate::baseline::LIVE_RUNS;
 use crate::gate::{BenchReport, Report};
 use crate::metric::Metric;
 use crate::stats::Interval;
-use crate::verdict::gate::{Decision, Judged, Kind, LIVE_RUNS, Outcome, Shared};
+use crate::verdict::gate::{Decision, Judged, Kind, Outcome, Shared};
 
 /// The report as JSON; its schema is `fixtures/schemas/gate.v1.json`.
 pub fn json(report: &Report) -> String {

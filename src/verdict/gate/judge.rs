@@ -3,7 +3,8 @@
 use super::estimate::{Estimate, paired};
 use super::live;
 use super::shift;
-use super::{ALPHA, Case, Decision, Judged, Kind, LIVE_RUNS, Rules, Shared, Stage, Verdict};
+use super::{ALPHA, Case, Decision, Judged, Kind, Rules, Shared, Stage, Verdict};
+use crate::baseline::LIVE_RUNS;
 use crate::metric::Unit;
 use crate::stats::{holm, median, sorted};
 

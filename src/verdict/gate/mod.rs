@@ -22,10 +22,10 @@ use serde::Serialize;
 use crate::metric::Unit;
 use crate::stats::Interval;
 
-/// Runs that a live baseline needs, at different times, before its gate may fail.
-pub const LIVE_RUNS: usize = 4;
 /// The chance of a false alarm that a gate of unchanged benchmarks has at most.
 pub const ALPHA: f64 = 0.05;
+/// How often suspects are measured again, at most, unless told otherwise.
+pub const CONFIRMING_RUNS: usize = 8;
 /// The power with which a change is called detectable.
 pub const POWER: f64 = 0.9;
 
