@@ -1,6 +1,7 @@
 //! The `llmlab` command: one file per subcommand.
 //!
-//! Exit codes: 0 done, 2 a wrong flag or a failure that the message names, 130 interrupted.
+//! Exit codes: 0 done, 1 a regression, 2 a wrong flag or a failure that the message names, 3 inconclusive, 130
+//! interrupted.
 
 mod commands;
 mod output;
@@ -10,10 +11,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::say;
-use commands::{baseline, mock, report, trend};
+use commands::{baseline, gate, mock, report, trend};
 
+/// Exit code of a gate that found something slower.
+const EXIT_REGRESSION: u8 = 1;
 /// Exit code of a command that could not do what was asked.
 const EXIT_ERROR: u8 = 2;
+/// Exit code of a gate that could not tell.
+const EXIT_INCONCLUSIVE: u8 = 3;
 /// Exit code of a command that was interrupted with Ctrl-C.
 const EXIT_INTERRUPTED: u8 = 130;
 
@@ -30,6 +35,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Baseline(baseline::Args),
+    Gate(gate::Args),
     Mock(mock::Args),
     Report(report::Args),
     Trend(trend::Args),
@@ -39,6 +45,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Baseline(args) => baseline::run(&args),
+        Command::Gate(args) => gate::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Trend(args) => trend::run(&args),

@@ -6,6 +6,7 @@
 mod cases;
 mod confirm;
 mod error;
+mod percentile;
 mod rules;
 
 pub use confirm::Confirm;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::baseline::{self, Baseline, BenchRuns, RunInfo};
+use crate::verdict::Quantile;
 use crate::verdict::gate::{Case, Decision, Judged, Outcome, Rules, Stage, Verdict, judge};
 use cases::Cases;
 
@@ -40,6 +42,8 @@ pub struct Options {
     pub detect: f64,
     /// Limits of single benchmarks.
     pub rules: RulesFile,
+    /// The percentile to judge, each benchmark by itself; absent to judge the whole distribution.
+    pub quantile: Option<Quantile>,
     /// How suspects are measured again; absent to judge at once.
     pub confirm: Option<Confirm>,
     /// Whether a live baseline of another kind of machine is compared all the same.
@@ -172,6 +176,9 @@ fn look(
     say: &mut dyn FnMut(&str),
 ) -> Result<(Verdict, Vec<String>), GateError> {
     let Cases { kind, mut cases } = cases;
+    if let Some(quantile) = options.quantile {
+        return Ok((percentile::judge(&cases, kind, quantile), Vec::new()));
+    }
     let rules = |stage| Rules { kind, detect: options.detect, stage };
     let Some(confirm) = &options.confirm else { return Ok((judge(&cases, &rules(Stage::Only)), Vec::new())) };
     let mut verdict = judge(&cases, &rules(Stage::First));

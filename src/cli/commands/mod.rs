@@ -1,6 +1,7 @@
 //! The subcommands.
 
 pub(super) mod baseline;
+pub(super) mod gate;
 pub(super) mod mock;
 pub(super) mod report;
 pub(super) mod trend;

@@ -1,5 +1,6 @@
 //! What a gate found: for a console, a pull request, a program, a build server.
 
+pub mod exports;
 #[cfg(feature = "cli")]
 pub mod junit;
 pub mod markdown;

@@ -1,0 +1,87 @@
+//! Two exported results, judged by a percentile of each configuration.
+
+use crate::report::exported::{Exported, ReadError};
+use crate::verdict::gate::Outcome;
+use crate::verdict::{ExportError, Level, Quantile, judge as judge_samples};
+
+/// What the comparison of two exported results came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// For a console.
+    pub text: String,
+    /// What all configurations come to.
+    pub outcome: Outcome,
+}
+
+/// Why two exported results cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// One cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// They come from different places.
+    #[error("{before} is {before_source} and {after} is {after_source}: they are not comparable")]
+    Source {
+        /// The earlier file.
+        before: String,
+        /// What it is.
+        before_source: String,
+        /// The later file.
+        after: String,
+        /// What it is.
+        after_source: String,
+    },
+    /// The later one lacks a configuration.
+    #[error("{file} lacks the configuration `{name}`")]
+    Missing {
+        /// The later file.
+        file: String,
+        /// The configuration.
+        name: String,
+    },
+    /// A side lacks the percentile.
+    #[error("`{name}`: {source}")]
+    Percentile {
+        /// The configuration.
+        name: String,
+        /// Why.
+        source: ExportError,
+    },
+}
+
+/// Judges the latency of every configuration of `before`, each by itself; `warn` and `fail` are fractions.
+///
+/// # Errors
+/// When the two are of different modes, or `after` lacks a configuration or the percentile.
+pub fn judge(
+    before: &Exported,
+    after: &Exported,
+    quantile: Quantile,
+    warn: f64,
+    fail: f64,
+) -> Result<Judged, CompareError> {
+    if before.source.mode != after.source.mode {
+        return Err(CompareError::Source {
+            before: before.path.display().to_string(),
+            before_source: before.source.mode.clone(),
+            after: after.path.display().to_string(),
+            after_source: after.source.mode.clone(),
+        });
+    }
+    let mut lines = Vec::new();
+    let mut outcome = Outcome::Pass;
+    for (ours, theirs) in before.beside(after) {
+        let name = || ours.name.clone();
+        let theirs = theirs
+            .ok_or_else(|| CompareError::Missing { file: after.path.display().to_string(), name: name() })?;
+        let verdict = judge_samples(&ours.latency(), &theirs.latency(), quantile, warn * 100.0, fail * 100.0)
+            .map_err(|source| CompareError::Percentile { name: name(), source })?;
+        lines.push(format!("{} ({})\n{}", ours.name, before.source.mode, verdict.text));
+        outcome = match (outcome, verdict.level) {
+            (Outcome::Regression, _) | (_, Level::Fail) => Outcome::Regression,
+            (_, Level::Inconclusive { .. }) => Outcome::Inconclusive,
+            (outcome, _) => outcome,
+        };
+    }
+    Ok(Judged { text: lines.join("\n\n"), outcome })
+}
