@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod progress;
+pub mod results;
 pub mod table;
 
 use std::io::{self, Write};

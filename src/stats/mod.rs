@@ -6,12 +6,14 @@
 
 mod bootstrap;
 mod interval;
+mod noise;
 mod paired;
 mod quantile;
 mod summary;
 
 pub use bootstrap::{Bootstrap, Method};
 pub use interval::{Interval, mean_interval};
+pub use noise::{Noise, Outliers, detectable};
 pub use paired::{Paired, difference, ratio};
 pub use quantile::{gate_floor, marked_below, median, quantile, samples_for, sorted};
 pub use summary::{Summary, autocorrelation};
