@@ -9,11 +9,13 @@ mod interval;
 mod noise;
 mod paired;
 mod quantile;
+mod sequence;
 mod summary;
 
 pub use bootstrap::{Bootstrap, Method};
-pub use interval::{Interval, mean_interval};
+pub use interval::{Interval, half_width, mean_interval};
 pub use noise::{Noise, Outliers, detectable};
-pub use paired::{Paired, difference, ratio};
+pub use paired::{Paired, difference, log_ratios, ratio};
 pub use quantile::{gate_floor, marked_below, median, quantile, samples_for, sorted};
+pub use sequence::{Moments, Sequence};
 pub use summary::{Summary, autocorrelation};

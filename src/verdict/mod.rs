@@ -3,6 +3,6 @@
 mod sequential;
 mod sweep;
 
-pub use sequential::{Finding, IntervalKind, Verdict};
+pub use sequential::{Finding, IntervalKind, Judgement, Rule, Verdict};
 pub(crate) use sweep::grouped;
 pub use sweep::{Crossing, Effect, sentences};
