@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::say;
-use commands::mock;
+use commands::{mock, run};
 
 /// Exit code of a command that could not do what was asked.
 const EXIT_ERROR: u8 = 2;
@@ -19,7 +19,7 @@ const EXIT_INTERRUPTED: u8 = 130;
 
 /// LLM Latency Lab: does this latency optimisation make my LLM application faster, and by how much?
 ///
-/// The measurements are benches: cargo bench --bench caching
+/// Criterion's reports and baselines come from the benches: cargo bench --bench caching
 #[derive(Debug, Parser)]
 #[command(name = "llmlab", version, arg_required_else_help = true)]
 struct Cli {
@@ -29,12 +29,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Mock(mock::Args),
 }
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
         Command::Mock(args) => mock::run(&args),
     };
     result.unwrap_or_else(|error| {

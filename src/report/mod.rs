@@ -1,5 +1,6 @@
 //! Results for people and programs: one exporter a file. Nothing here computes a statistic.
 
+pub mod comparison;
 pub mod json;
 pub mod progress;
 pub mod results;

@@ -117,7 +117,15 @@ impl Settings {
     /// # Errors
     /// When a variable, the file, or the target does not fit.
     pub fn from_process() -> Result<Self, SettingsError> {
-        Self::new(&Environment::of_process(), &targets::file_in_working_directory()?)
+        Self::from_environment(&Environment::of_process())
+    }
+
+    /// The plan of `environment` and `llmlab.toml` in the working directory.
+    ///
+    /// # Errors
+    /// When a variable, the file, or the target does not fit.
+    pub fn from_environment(environment: &Environment) -> Result<Self, SettingsError> {
+        Self::new(environment, &targets::file_in_working_directory()?)
     }
 
     /// The plan that `environment` and the text of a `llmlab.toml` describe.
@@ -190,7 +198,8 @@ impl Environment {
     }
 
     fn misfit(&self, name: &'static str, reason: &str) -> SettingsError {
-        SettingsError::Value { name, value: self.get(name).unwrap_or_default().into(), reason: reason.into() }
+        let value = self.get(name).unwrap_or_default().into();
+        SettingsError::Value { name: self.origin(name), value, reason: reason.into() }
     }
 }
 
@@ -243,6 +252,17 @@ mod tests {
             let text = refusal(&[(name, value)]);
             assert!(text.contains(name) && text.contains(value), "{name}: {text}");
         }
+    }
+
+    #[test]
+    fn a_flag_wins_over_its_variable_and_is_named_when_it_does_not_fit() {
+        let environment = Environment::of(&[("LLMLAB_SEED", "1")]);
+        let settings = |seed: &str| {
+            let environment = environment.clone().with_flag("--seed", "LLMLAB_SEED", Some(seed));
+            Settings::new(&environment, &TargetFile::default())
+        };
+        assert_eq!(settings("7").unwrap().seed, 7);
+        assert!(settings("x").unwrap_err().to_string().starts_with("--seed=`x`"));
     }
 
     #[test]

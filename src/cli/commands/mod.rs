@@ -1,3 +1,4 @@
 //! The subcommands.
 
 pub(super) mod mock;
+pub(super) mod run;

@@ -28,10 +28,16 @@ impl ArmResult {
             .iter()
             .filter_map(|round| Some(TimingResult::of(round.number, round.observations[index].as_ref()?)))
             .collect();
-        let seen = samples(rounds).iter().filter_map(|round| round.observations[index].as_ref());
+        let seen = || samples(rounds).iter().filter_map(|round| round.observations[index].as_ref());
+        let primary = rounds.group().primary();
+        let primary: Vec<_> = seen().filter_map(|seen| seen.values.get(primary?).copied()).collect();
         Self {
             config: config(rounds, arm),
-            stats: TimingStats::of(&timing_results, token_weighted(seen)),
+            stats: TimingStats {
+                token_weighted_cache_hit_rate: token_weighted(seen()),
+                primary_noise: Noise::of(&primary),
+                ..TimingStats::of(&timing_results)
+            },
             timing_results,
             start_time: after(started, start_ns),
             end_time: after(started, end_ns),
@@ -60,8 +66,8 @@ impl TimingResult {
 }
 
 impl TimingStats {
-    /// The statistics of an arm's rounds.
-    pub fn of(rounds: &[TimingResult], token_weighted_cache_hit_rate: Option<f64>) -> Self {
+    /// What follows from the rounds' times alone.
+    pub fn of(rounds: &[TimingResult]) -> Self {
         let values = |of: fn(&TimingResult) -> Option<f64>| rounds.iter().filter_map(of).collect::<Vec<_>>();
         let latencies = values(|round| round.latency_ms);
         let summary = |values: &[f64]| Summary::of(values);
@@ -82,13 +88,12 @@ impl TimingStats {
             latency_cv: latency.as_ref().and_then(|summary| summary.cv),
             latency_lag1: latency.as_ref().and_then(|summary| summary.lag1),
             latency_mean_interval_ms: latency.as_ref().and_then(|summary| summary.mean_interval),
-            latency_noise: Noise::of(&latencies),
             ttft_p50_ms: of_ttft(|summary| summary.p50),
             ttft_p95_ms: of_ttft(|summary| summary.p95),
             ttft_p99_ms: of_ttft(|summary| summary.p99),
             avg_tokens_per_second: mean(|round| round.tokens_per_second),
             avg_cache_hit_rate: mean(|round| round.cache_hit_rate),
-            token_weighted_cache_hit_rate,
+            ..Self::default()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Results on disk: written in one step so that nobody reads half of one.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -43,9 +43,9 @@ impl Comparison {
     /// When the file cannot be written.
     pub fn write(&self, directory: &Path) -> io::Result<PathBuf> {
         fs::create_dir_all(directory)?;
-        let path = reserve(directory, &file_name(&self.name, &self.timestamp))?;
-        self.rewrite(&path)?;
-        Ok(path)
+        let partial = directory.join(format!("{}.partial", self.provenance.run_id));
+        fs::write(&partial, serde_json::to_vec_pretty(self)?)?;
+        publish(&partial, directory, &file_name(&self.name, &self.timestamp))
     }
 
     /// Writes the result in the place of the file that [`write`](Self::write) returned.
@@ -83,18 +83,21 @@ pub fn file_name(name: &str, timestamp: &str) -> String {
     format!("{}_{date}_{time}.json", name.replace('/', "_"))
 }
 
-/// An empty file of that name, or of one with a number behind it, so that no result replaces another.
-fn reserve(directory: &Path, name: &str) -> io::Result<PathBuf> {
+/// Gives a whole file that name, or one with a number behind it, so that no result replaces another.
+fn publish(partial: &Path, directory: &Path, name: &str) -> io::Result<PathBuf> {
     let stem = name.trim_end_matches(".json");
     for number in 1.. {
         let path = match number {
             1 => directory.join(name),
             number => directory.join(format!("{stem}_{number}.json")),
         };
-        match File::create_new(&path) {
-            Ok(_) => return Ok(path),
+        // A link never replaces a file, as a rename would.
+        match fs::hard_link(partial, &path) {
+            Ok(()) => return fs::remove_file(partial).map(|()| path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+            Err(_) if path.exists() => {}
+            // A file system without links.
+            Err(_) => return fs::rename(partial, &path).map(|()| path),
         }
     }
     unreachable!("some number is free")
@@ -112,9 +115,13 @@ mod tests {
     #[test]
     fn a_second_result_of_the_same_second_does_not_replace_the_first() {
         let directory = tempfile::tempdir().unwrap();
-        let first = reserve(directory.path(), "a_1.json").unwrap();
-        let second = reserve(directory.path(), "a_1.json").unwrap();
-        assert_ne!(first, second);
+        let write = |text: &str| {
+            let partial = directory.path().join("partial");
+            fs::write(&partial, text).unwrap();
+            publish(&partial, directory.path(), "a_1.json").unwrap()
+        };
+        let (first, second) = (write("first"), write("second"));
+        assert_eq!(fs::read_to_string(first).unwrap(), "first");
         assert!(second.ends_with("a_1_2.json"), "{}", second.display());
     }
 }

@@ -36,6 +36,8 @@ pub struct Comparison {
     pub interrupted: bool,
     /// Why it ended.
     pub ending: Ending,
+    /// What failed for good, in words.
+    pub error: Option<String>,
     /// Whether it was a smoke run, whose figures decide nothing.
     pub smoke: bool,
     /// What the figures are: simulated, replayed or live.
@@ -50,8 +52,8 @@ pub struct Comparison {
     pub skipped: Vec<String>,
 }
 
-/// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Why a run ended, the more complete ways first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// Every comparison of a primary metric was decided.
@@ -66,6 +68,14 @@ pub enum Ending {
     Interrupted,
     /// An arm failed for good.
     Failed,
+}
+
+impl Ending {
+    /// The ending of two groups together: the one that says less was reached.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        self.max(other)
+    }
 }
 
 /// An arm's rounds, the one that warms up left out.
@@ -159,8 +169,6 @@ pub struct TimingStats {
     pub latency_lag1: Option<f64>,
     /// Its mean with the 95% bootstrap interval.
     pub latency_mean_interval_ms: Option<Interval>,
-    /// Its outliers and A/A noise floor.
-    pub latency_noise: Option<Noise>,
     /// The median of `ttft_ms`.
     pub ttft_p50_ms: Option<f64>,
     /// Its 95th percentile.
@@ -171,6 +179,8 @@ pub struct TimingStats {
     pub avg_tokens_per_second: Option<f64>,
     /// The mean of `cache_hit_rate`: every round weighs the same.
     pub avg_cache_hit_rate: Option<f64>,
+    /// Outliers and A/A noise floor of the group's primary metric.
+    pub primary_noise: Option<Noise>,
     /// Tokens read from the cache over all prompt tokens: every token weighs the same.
     pub token_weighted_cache_hit_rate: Option<f64>,
 }
