@@ -3,6 +3,8 @@
 //! Exit codes: 0 done, 2 a wrong flag or a failure that the message names, 130 interrupted.
 
 mod commands;
+mod flags;
+mod interrupt;
 mod output;
 
 use std::process::ExitCode;

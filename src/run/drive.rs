@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{
     Extent, Finished, Options, Selection, StartError, Stop, announcement, doubts, estimate, findings,
 };
-use crate::experiment::{Group, Rounds, RunError};
+use crate::experiment::{Arm, Group, Rounds, RunError};
 use crate::optimization::Optimization;
 use crate::report::progress::Progress;
 use crate::report::results::{ArmResult, Comparison, Ending, RESULTS_SCHEMA_VERSION};
@@ -51,7 +51,10 @@ pub async fn run(
     interrupted: watch::Receiver<bool>,
 ) -> Result<Finished, StartError> {
     let mut groups = optimization.groups();
-    groups.truncate(if options.smoke { 1 } else { groups.len() });
+    if options.smoke {
+        groups.truncate(1);
+        groups.iter_mut().for_each(shorten);
+    }
     decide_by(&mut groups, optimization, options)?;
     let mut session = Box::pin(Session::start(settings)).await?;
     let selection = Selection::of(&session, groups, |group, arm| options.wants(group, arm));
@@ -75,6 +78,14 @@ pub async fn run(
         groups: Vec::new(),
     };
     Box::pin(run.all(selection.groups)).await
+}
+
+/// Leaves the first positions of a group's sweep, in the order of its arms.
+fn shorten(group: &mut Group) {
+    let mut positions: Vec<f64> = group.arms.iter().filter_map(|arm| arm.x).collect();
+    positions.dedup();
+    positions.truncate(Options::SMOKE_POSITIONS);
+    group.arms.retain(|arm| arm.x.is_none_or(|x| positions.contains(&x)));
 }
 
 /// Makes the metric that was asked for the primary one of every group that has it, and leaves out the others.
@@ -128,11 +139,10 @@ fn announce(
 
 impl Options {
     /// Whether an arm is asked: it matches the filter, or it is the control of one that does.
-    fn wants(&self, group: &Group, arm: &crate::experiment::Arm) -> bool {
+    fn wants(&self, group: &Group, arm: &Arm) -> bool {
         let Some(filter) = &self.filter else { return true };
-        let matches =
-            |arm: &crate::experiment::Arm| filter.is_match(&format!("{}/{}", group.name, arm.label()));
-        let controls = |other: &crate::experiment::Arm| {
+        let matches = |arm: &Arm| filter.is_match(&format!("{}/{}", group.name, arm.label()));
+        let controls = |other: &Arm| {
             group.control_of(other).is_some_and(|control| std::ptr::eq(&group.arms[control], arm))
         };
         matches(arm) || group.arms.iter().any(|other| matches(other) && controls(other))

@@ -40,7 +40,8 @@ pub struct Options {
     pub stop: Stop,
     /// Differences inside this share do not matter.
     pub margin: f64,
-    /// Whether it only shows that everything works: the first group alone, and nothing is decided.
+    /// Whether it only shows that everything works: the first group's first positions
+    /// alone, and nothing is decided.
     pub smoke: bool,
     /// The metric that decides when to stop, instead of each group's own.
     pub metric: Option<String>,
@@ -54,6 +55,8 @@ impl Options {
     pub const DEFAULT_MOST: u32 = 200;
     /// The rounds of a smoke run.
     pub const SMOKE_ROUNDS: u32 = 3;
+    /// The positions of a sweep, the first ones, that a smoke run asks: it should take seconds.
+    pub const SMOKE_POSITIONS: usize = 3;
 
     fn rule(&self) -> Rule {
         match self.stop {

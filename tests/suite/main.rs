@@ -6,6 +6,7 @@ mod client;
 mod floors;
 mod mock;
 mod retries;
+mod run;
 mod sequential;
 mod stamps;
 mod stats;

@@ -6,15 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use regex::Regex;
-use tokio::sync::watch;
 
-use crate::cli::{EXIT_ERROR, EXIT_INTERRUPTED, output};
+use crate::cli::{EXIT_ERROR, EXIT_INTERRUPTED, flags, interrupt, output};
 use crate::optimization::{self, Optimization};
 use crate::report::results::{Comparison, Ending};
 use crate::report::{comparison, say};
 use crate::run::{self, Finished, Options, Stop};
-use crate::settings::{Environment, Settings};
-use crate::verdict::Rule;
+use crate::settings::Settings;
 
 /// Compares an optimisation with its control, round by round, until the verdict is clear.
 ///
@@ -31,7 +29,7 @@ pub(in crate::cli) struct Args {
     /// Make this many rounds, and one to warm up, instead of stopping when it is clear.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: Option<u32>,
-    /// A smoke run: 3 rounds of the first group, which decide nothing.
+    /// A smoke run: 3 rounds of the shortest arms, which decide nothing.
     #[arg(long, conflicts_with_all = ["runs", "max_rounds"])]
     quick: bool,
     /// Stop at this many rounds of a group, clear or not.
@@ -39,7 +37,7 @@ pub(in crate::cli) struct Args {
           value_parser = clap::value_parser!(u32).range(5..))]
     max_rounds: u32,
     /// The difference that does not matter, either way: 10% or 0.1.
-    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = flags::share)]
     margin: f64,
     /// The metric that decides when to stop, such as ttft or total, instead of each group's own.
     #[arg(long, value_name = "NAME")]
@@ -47,30 +45,17 @@ pub(in crate::cli) struct Args {
     /// Only arms whose group/arm/x matches this regular expression, and their controls.
     #[arg(long, value_name = "REGEX")]
     filter: Option<Regex>,
-    /// What answers: mock, anthropic, openai, a name of llmlab.toml, or DIALECT+URL [env: LLMLAB_TARGET].
-    #[arg(long)]
-    target: Option<String>,
-    /// The model to ask for, or to simulate [env: LLMLAB_MODEL].
-    #[arg(long)]
-    model: Option<String>,
     /// Where the result and the journal of requests go.
     #[arg(long, value_name = "DIRECTORY", default_value = "results")]
     output_dir: PathBuf,
-    /// The most dollars a live run may cost [default: 2] [env: LLMLAB_MAX_USD].
-    #[arg(long, value_name = "DOLLARS")]
-    max_usd: Option<String>,
-    /// The most requests each optimisation may send [env: LLMLAB_MAX_REQUESTS].
-    #[arg(long, value_name = "N")]
-    max_requests: Option<String>,
-    /// The seed of all randomness [default: 20] [env: LLMLAB_SEED].
-    #[arg(long, value_name = "N")]
-    seed: Option<String>,
     /// Write the result to standard output as JSON, one line for each optimisation, instead of the table.
     #[arg(long)]
     json: bool,
     /// No colours, as with NO_COLOR in the environment; a file or a pipe gets none anyway.
     #[arg(long)]
     no_color: bool,
+    #[command(flatten, next_help_heading = "Target and budget")]
+    target: flags::Target,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -85,7 +70,7 @@ const EXAMPLES: &str = "Examples:
 
 /// Runs what was named and shows what it found.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let environment = args.environment();
+    let environment = args.target.environment();
     let settings = Settings::from_environment(&environment)?;
     let optimizations: Vec<&Optimization> = match args.optimization.as_str() {
         "all" => optimization::ALL.iter().collect(),
@@ -94,7 +79,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = args.options(environment.get("LLMLAB_RUNS").map(|_| settings.runs as u32));
     let show = |finished: &Finished| args.show(finished, environment.get("NO_COLOR").is_none());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let interrupted = runtime.block_on(async { interruption() });
+    let interrupted = runtime.block_on(async { interrupt::interruption() });
     let mut failed = Vec::new();
     for (number, optimization) in (1..).zip(&optimizations) {
         if optimizations.len() > 1 {
@@ -125,16 +110,6 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
-    /// The process's environment, with what the flags set instead.
-    fn environment(&self) -> Environment {
-        Environment::of_process()
-            .with_flag("--target", "LLMLAB_TARGET", self.target.as_ref())
-            .with_flag("--model", "LLMLAB_MODEL", self.model.as_ref())
-            .with_flag("--max-usd", "LLMLAB_MAX_USD", self.max_usd.as_ref())
-            .with_flag("--max-requests", "LLMLAB_MAX_REQUESTS", self.max_requests.as_ref())
-            .with_flag("--seed", "LLMLAB_SEED", self.seed.as_ref())
-    }
-
     fn options(&self, runs: Option<u32>) -> Options {
         let stop = match self.runs.or(runs) {
             _ if self.quick => Stop::After(Options::SMOKE_ROUNDS),
@@ -153,26 +128,4 @@ impl Args {
         say(&format!("[llmlab] the result is in {}", finished.path.display()));
         Ok(())
     }
-}
-
-/// Holds true from the first Ctrl-C on.
-fn interruption() -> watch::Receiver<bool> {
-    let (stop, interrupted) = watch::channel(false);
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            say("[llmlab] interrupted");
-            let _ = stop.send(true);
-        }
-        // Dropped with the runtime: while it lives, whoever waits for it waits on.
-        stop.closed().await;
-    });
-    interrupted
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
-    let share = number.trim().parse().map(|number: f64| number / scale).ok();
-    share.filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(|| {
-        format!("expected a share between 0 and 100%, such as {}%", Rule::DEFAULT_MARGIN * 100.0)
-    })
 }

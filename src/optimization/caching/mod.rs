@@ -10,9 +10,11 @@
 
 mod prefix;
 mod prompt;
+mod run_all;
 mod warm_up;
 
 pub use prefix::{automatic, prefix};
+pub use run_all::{CachingComparison, CachingResults, run_all};
 pub use warm_up::warm_up;
 
 use std::borrow::Cow;

@@ -56,6 +56,10 @@ pub fn text(comparison: &Comparison, colour: bool) -> String {
     let paint = Paint(colour);
     let groups = comparison.summary.iter().map(|group| section(comparison, group, paint));
     let mut lines: Vec<String> = groups.flatten().collect();
+    if comparison.results.iter().any(|result| result.stats.count > 1) {
+        lines.push(variance::LEGEND.into());
+    }
+    lines.extend(comparison.verdicts.first().map(sentences::promise));
     lines.push(ending(comparison, paint));
     lines.join("\n")
 }

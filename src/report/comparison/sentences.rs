@@ -13,7 +13,6 @@ pub(super) fn of_group(comparison: &Comparison, group: &GroupSummary, paint: Pai
     let found: Vec<_> = comparison.verdicts.iter().filter(|finding| finding.group == group.name).collect();
     let mut lines: Vec<String> =
         found.iter().map(|finding| sentence(comparison, group, finding, paint)).collect();
-    lines.extend(found.first().map(|finding| promise(finding)));
     lines.extend(perceived(comparison, group));
     lines.extend(of(comparison, group).filter_map(cache));
     lines.extend(group.remarks.iter().cloned());
@@ -27,7 +26,9 @@ fn sentence(comparison: &Comparison, group: &GroupSummary, finding: &Finding, pa
     let prediction = predicted.map(|change| format!("; predicted {}%", signed(change))).unwrap_or_default();
     let claim = optimization::find(&comparison.name)
         .ok()
-        .filter(|known| known.claim.metric.name() == finding.metric)
+        // What is published speaks of the comparison itself, not of its variations.
+        .filter(|known| known.claim.metric.name() == finding.metric && known.name == finding.group)
+        .filter(|_| finding.verdict.is_decided())
         .and_then(|known| held(&known.claim, finding.ratio.as_ref()?))
         .unwrap_or_default();
     format!(
@@ -54,7 +55,9 @@ fn word(finding: &Finding, paint: Paint) -> String {
             format!("has no difference larger than {}% from {control}'s{direction}", margin * 100.0)
         }
         Verdict::NotEnoughData { more_rounds } => {
-            let more = more_rounds.map(|more| format!(", about {more} more rounds would do"));
+            let more = more_rounds.map(|more| {
+                format!(", about {more} more {} would do", if more == 1 { "round" } else { "rounds" })
+            });
             let text = paint.doubtful("not enough data");
             format!("against {control}'s: {text}{}", more.unwrap_or_default())
         }
@@ -62,7 +65,7 @@ fn word(finding: &Finding, paint: Paint) -> String {
 }
 
 /// What the intervals promise.
-fn promise(finding: &Finding) -> String {
+pub(super) fn promise(finding: &Finding) -> String {
     let share = finding.confidence * 100.0;
     match finding.interval {
         IntervalKind::AnytimeValid => format!(
@@ -113,7 +116,8 @@ fn change(ratio: &Interval) -> String {
 }
 
 fn signed(percent: f64) -> String {
-    format!("{percent:+.1}").replace('-', "−")
+    let text = format!("{percent:+.1}").replace('-', "−");
+    if text.ends_with("0.0") && text.len() <= "−0.0".len() { "0.0".into() } else { text }
 }
 
 /// What a reader gains from streaming: two sentences for each pair of arms.

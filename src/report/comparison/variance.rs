@@ -8,6 +8,10 @@ use crate::stats::{self, Noise};
 /// A coefficient of variation beyond which more rounds are advised.
 const HIGH_VARIANCE: f64 = 0.2;
 
+/// What the table's columns mean.
+pub(super) const LEGEND: &str = "A/A floor: what two identical arms differ by in 95 of 100 runs of as many rounds. \
+     Detectable: the smallest gain that so many rounds show with 90% power. Outliers: mild + severe (Tukey).";
+
 const COLUMNS: [&str; 5] = ["Variance", "CV", "A/A floor", "Detectable", "Outliers"];
 
 /// The table, its legend, and a hint where the variance is high.
@@ -16,13 +20,13 @@ pub(super) fn of_group(comparison: &Comparison, group: &GroupSummary, paint: Pai
     if results.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![String::new(), row(COLUMNS.map(str::to_owned))];
+    let mut lines = vec![
+        String::new(),
+        row(COLUMNS.map(|name| {
+            if name == COLUMNS[0] { format!("{name} of {}", group.primary) } else { name.to_owned() }
+        })),
+    ];
     lines.extend(results.iter().map(|result| line(group, result)));
-    lines.push(format!(
-        "Of {}. A/A floor: what two identical arms differ by in 95 of 100 runs of as many rounds. Detectable: the \
-         smallest gain that they show with 90% power. Outliers: mild + severe (Tukey).",
-        group.primary
-    ));
     let noisy: Vec<_> = results
         .iter()
         .filter(|result| cv(group, result).is_some_and(|cv| cv > HIGH_VARIANCE))

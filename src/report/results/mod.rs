@@ -144,6 +144,7 @@ pub struct TimingResult {
 
 /// An arm's rounds in numbers; failed requests are in none of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TimingStats {
     /// Rounds.
     pub count: usize,
