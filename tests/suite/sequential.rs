@@ -24,6 +24,12 @@ fn arms(seed: u64, ratio: f64) -> (Vec<f64>, Vec<f64>) {
     (draw(100.0), draw(100.0 * ratio))
 }
 
+/// Shows a measured figure to whoever asks with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "the figures behind a published promise")]
+fn measured(text: &str) {
+    println!("{text}");
+}
+
 fn share(of: impl Fn(u64) -> bool) -> f64 {
     (0..SEEDS).filter(|&seed| of(seed)).count() as f64 / SEEDS as f64
 }
@@ -52,7 +58,7 @@ fn two_equal_arms_are_called_different_in_at_most_4_of_100_runs_and_naive_peekin
     let quantiles: Vec<_> = (0..=MOST_ROUNDS).map(|n| half_width(n, 1.0).unwrap_or(f64::NAN)).collect();
     let (ours, naive) = (share(wrong), share(|seed| naive_finds(seed, &quantiles)));
     // Then the sequence keeps its promise and Student's interval would not
-    println!("A/A over {SEEDS} seeds: sequence {ours:.3}, naive {naive:.3}");
+    measured(&format!("A/A over {SEEDS} seeds: sequence {ours:.3}, naive {naive:.3}"));
     assert!(ours <= 0.04, "{ours}");
     assert!((0.25..0.45).contains(&naive), "{naive}");
 }
@@ -62,7 +68,7 @@ fn a_gain_of_30_percent_is_decided_after_10_to_13_rounds_and_surely() {
     let runs: Vec<_> = (0..SEEDS).map(|seed| run(seed, 0.7)).collect();
     let faster = runs.iter().filter(|run| run.verdict == Verdict::Faster).count();
     let rounds = mean_rounds(runs.into_iter());
-    println!("ratio 0.7 over {SEEDS} seeds: {rounds:.2} rounds on average, faster in {faster}");
+    measured(&format!("ratio 0.7 over {SEEDS} seeds: {rounds:.2} rounds on average, faster in {faster}"));
     assert!((10.0..=13.0).contains(&rounds), "{rounds}");
     assert!(faster >= 998, "{faster}");
 }
@@ -82,10 +88,10 @@ fn equal_arms_are_shown_to_differ_by_no_more_than_the_margin() {
         .iter()
         .filter(|run| matches!(run.verdict, Verdict::NoDifferenceLargerThan { margin } if margin == 0.1));
     let share = same.count() as f64 / SEEDS as f64;
-    println!(
+    measured(&format!(
         "A/A: no difference larger than 10% in {share:.3}, after {:.0} rounds",
         mean_rounds(runs.into_iter())
-    );
+    ));
     assert!(share > 0.8, "{share}");
 }
 
@@ -107,7 +113,7 @@ fn all_intervals_of_a_sequence_hold_the_mean_at_once_in_96_of_100_runs() {
         })
     };
     let missed = share(left);
-    println!("1,000 looks over {SEEDS} seeds: the mean was outside once in {missed:.3}");
+    measured(&format!("1,000 looks over {SEEDS} seeds: the mean was outside once in {missed:.3}"));
     assert!(missed <= 0.04 && missed > 0.005, "{missed}");
 }
 

@@ -6,6 +6,7 @@ mod sentences;
 mod variance;
 
 use super::results::{ArmResult, Comparison, Ending};
+use super::table;
 use crate::experiment::GroupSummary;
 use crate::stats;
 
@@ -86,6 +87,7 @@ fn section(comparison: &Comparison, group: &GroupSummary, paint: Paint) -> Vec<S
         )),
         group.question.clone(),
     ]);
+    lines.extend(table::cautions(group).iter().map(|text| paint.doubtful(text)));
     lines.extend(sentences::of_group(comparison, group, paint));
     lines.extend(variance::of_group(comparison, group, paint));
     lines.extend(errors(comparison, group, paint));
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn times_are_milliseconds_below_a_second() {
-        assert_eq!([3.14, 89.4, 999.0, 1_345.0].map(milliseconds), ["3.1ms", "89ms", "999ms", "1.34s"]);
+        assert_eq!([3.12, 89.4, 999.0, 1_345.0].map(milliseconds), ["3.1ms", "89ms", "999ms", "1.34s"]);
     }
 
     #[test]

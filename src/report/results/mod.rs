@@ -87,7 +87,8 @@ pub struct ArmResult {
     pub timing_results: Vec<TimingResult>,
     /// The rounds in numbers.
     pub stats: TimingStats,
-    /// When the first request was sent, RFC 3339 in UTC.
+    /// When the first request was sent, RFC 3339 in UTC: the run's start, known to the second, and the time
+    /// since.
     pub start_time: String,
     /// When the last answer was complete, RFC 3339 in UTC.
     pub end_time: String,
