@@ -208,7 +208,7 @@ fn a_live_target_is_told_what_it_costs_before_the_first_request() {
 }
 
 #[test]
-fn an_arm_that_fails_for_good_leaves_what_was_measured_and_all_goes_on() {
+fn all_goes_on_after_a_failing_one_and_names_those_that_failed() {
     // Given a target that answers nothing
     let lab = Lab::new();
     let ran = lab.run(&["all", "--quick", "--target", "openai+http://127.0.0.1:1"]);
@@ -216,6 +216,26 @@ fn an_arm_that_fails_for_good_leaves_what_was_measured_and_all_goes_on() {
     for words in ["[1/2] streaming", "[2/2] caching", "FAILED: streaming, caching"] {
         assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn an_arm_that_fails_for_good_leaves_the_rounds_before() {
+    // Given a run whose target stops to accept the key half-way
+    let mock = llmlab::mock::Mock::start(llmlab::mock::MockConfig::default()).unwrap();
+    let lab = Lab::new();
+    let target = format!("anthropic+{}", mock.url());
+    let args = ["streaming", "--target", &target, "--runs", "1000", "--filter", PAIR];
+    let child = lab.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_until(|| lab.requests() >= 6);
+    post(&mock.url(), "/_mock/faults", r#"[{"kind": "status", "status": 401}]"#);
+    let ran = Ran::of(child.wait_with_output().expect("it ends"));
+    // Then the command fails, and the result has what was measured and why it ended
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    let result = lab.result();
+    assert_eq!((result.ending, result.interrupted), (Ending::Failed, false));
+    assert!(result.error.is_some_and(|error| error.contains("401")), "{}", ran.stderr);
+    assert!(result.summary[0].rounds >= 1);
+    assert!(ran.stdout.contains("An arm failed for good"), "{}", ran.stdout);
 }
 
 #[test]

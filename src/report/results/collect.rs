@@ -176,3 +176,59 @@ fn token_weighted<'a>(seen: impl Iterator<Item = &'a Observation>) -> Option<f64
         .fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
     (input > 0).then(|| read as f64 / input as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Usage;
+
+    fn observation(uncached: u64, read: u64) -> Observation {
+        let usage = Usage { input: Some(uncached + read), cache_read: Some(read), ..Usage::default() };
+        Observation { usage: Some(usage), ..Observation::default() }
+    }
+
+    #[test]
+    fn ten_uncached_tokens_and_990_read_are_a_hit_rate_of_99_percent() {
+        let seen = observation(10, 990);
+        assert_eq!(TimingResult::of(1, &seen).cache_hit_rate, Some(0.99));
+        assert_eq!(token_weighted([&seen].into_iter()), Some(0.99));
+    }
+
+    #[test]
+    fn a_hit_rate_weighs_tokens_or_rounds() {
+        // Given a long prompt that was read and a short one that was not
+        let seen = [observation(10, 990), observation(100, 0)];
+        let rounds = [TimingResult::of(1, &seen[0]), TimingResult::of(2, &seen[1])];
+        // Then half of the rounds, and nearly all of the tokens, came from the cache
+        assert_eq!(TimingStats::of(&rounds).avg_cache_hit_rate, Some(0.495));
+        assert_eq!(token_weighted(seen.iter()), Some(0.9));
+        assert_eq!(token_weighted([&Observation::default()].into_iter()), None);
+    }
+
+    #[test]
+    fn the_statistics_have_the_names_that_others_read() {
+        let stats = serde_json::to_value(TimingStats::default()).unwrap();
+        for name in [
+            "count",
+            "latency_p50_ms",
+            "latency_p95_ms",
+            "latency_p99_ms",
+            "latency_mean_ms",
+            "latency_min_ms",
+            "latency_max_ms",
+            "ttft_p50_ms",
+            "ttft_p95_ms",
+            "ttft_p99_ms",
+            "avg_tokens_per_second",
+            "avg_cache_hit_rate",
+        ] {
+            assert!(stats.get(name).is_some(), "{name}");
+        }
+        assert!(stats["ttft_p50_ms"].is_null());
+    }
+
+    #[test]
+    fn a_request_is_placed_this_long_after_the_start() {
+        assert_eq!(after("2025-06-01T09:08:07Z", 1_234_567_890), "2025-06-01T09:08:08.234Z");
+    }
+}
