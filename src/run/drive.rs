@@ -124,7 +124,11 @@ fn announce(
         Stop::After(rounds) => (format!("{rounds} rounds"), of(rounds), Extent::Whole(of(rounds))),
         Stop::Decided { most } => {
             let least = of(LEAST_ROUNDS.min(most));
-            (format!("until decided, at most {most} rounds"), least, Extent::Between(least, of(most)))
+            (
+                format!("until decided, at most {most} rounds"),
+                least,
+                Extent::Between(least, session.budget().cap(of(most))),
+            )
         }
     };
     let smoke = if options.smoke { "smoke run · " } else { "" };

@@ -171,6 +171,14 @@ impl Budget {
         }
     }
 
+    /// As much of an estimate as the bounds allow.
+    #[must_use]
+    pub fn cap(&self, estimate: Estimate) -> Estimate {
+        let requests = self.max_requests.map_or(estimate.requests, |most| most.min(estimate.requests));
+        let usd = estimate.usd.map(|usd| self.max_usd.filter(|most| *most < usd).unwrap_or(usd));
+        Estimate { requests, usd }
+    }
+
     /// What was sent and spent so far.
     pub fn used(&self) -> Used {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)

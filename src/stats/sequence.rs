@@ -54,7 +54,8 @@ impl FromIterator<f64> for Moments {
 /// `G = √(c² / (n + c²)) · ((1 + t² / (n - 1)) / (1 + c² / (n + c²) · t² / (n - 1)))^(n / 2)`,
 ///
 /// and by Ville's inequality it ever reaches `1 / alpha` with probability `alpha` at most. The interval is the
-/// set of means at which it has not. It is unbounded, and absent here, while n is very small.
+/// set of means at which it has not. It takes the values to be normal and independent, as the t interval does;
+/// log ratios of latencies are near enough. It is unbounded, and absent here, while n is very small.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sequence {
     alpha: f64,

@@ -23,8 +23,7 @@ use crate::settings::Settings;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
-    /// The optimisation: streaming, caching, or all of them in turn.
-    #[arg(value_name = "OPTIMIZATION|all")]
+    #[arg(value_name = "OPTIMIZATION|all", help = optimizations())]
     optimization: String,
     /// Make this many rounds, and one to warm up, instead of stopping when it is clear.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -128,4 +127,10 @@ impl Args {
         say(&format!("[llmlab] the result is in {}", finished.path.display()));
         Ok(())
     }
+}
+
+/// What can be run, with the question that each answers.
+fn optimizations() -> String {
+    let known = optimization::ALL.iter().map(|known| format!("{}: {}", known.name, known.question));
+    known.chain(["all: each of them in turn".into()]).collect::<Vec<_>>().join("\n")
 }

@@ -160,6 +160,9 @@ fn ending(comparison: &Comparison, paint: Paint) -> String {
         return "Smoke run: so few rounds show that it works and decide nothing.".into();
     }
     match comparison.ending {
+        Ending::Decided if comparison.verdicts.is_empty() => {
+            "Nothing was compared: no arm that was asked has a control beside it.".into()
+        }
         Ending::Decided => "Every comparison of a primary metric is decided.".into(),
         Ending::AllRounds => "As many rounds were made as were asked for.".into(),
         Ending::MaxRounds => {

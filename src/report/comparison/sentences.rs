@@ -70,7 +70,8 @@ pub(super) fn promise(finding: &Finding) -> String {
     match finding.interval {
         IntervalKind::AnytimeValid => format!(
             "Changes are of the geometric mean, with {share:.0}% intervals that hold after every round at once: \
-             stopping at the first clear one is fair. Each comparison keeps the interval that decided it."
+             stopping at the first clear one is fair. Each comparison keeps the interval that decided it, and the \
+             {share:.0}% are its own."
         ),
         IntervalKind::Student => format!(
             "Changes are of the geometric mean, with {share:.0}% Student intervals for a number of rounds fixed before."
