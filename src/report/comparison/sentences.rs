@@ -118,12 +118,15 @@ fn change(ratio: &Interval) -> String {
 
 fn signed(percent: f64) -> String {
     let text = format!("{percent:+.1}").replace('-', "−");
-    if text.ends_with("0.0") && text.len() <= "−0.0".len() { "0.0".into() } else { text }
+    if percent.abs() < 0.05 { "0.0".into() } else { text }
 }
 
 /// What a reader gains from streaming: two sentences for each pair of arms.
 fn perceived(comparison: &Comparison, group: &GroupSummary) -> Vec<String> {
-    if group.primary != Metric::PERCEIVED.name() {
+    let metric = Metric::PERCEIVED;
+    let name = metric.name();
+    let found = |finding: &Finding| finding.group == group.name && finding.metric == name;
+    if group.primary != name && !comparison.verdicts.iter().any(found) {
         return Vec::new();
     }
     let all: Vec<_> = of(comparison, group).collect();
@@ -161,4 +164,33 @@ fn cache(result: &ArmResult) -> Option<String> {
             requests * 100.0
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimization::{CACHING, STREAMING};
+
+    fn verdict(claim: &Claim, low: f64, estimate: f64, high: f64) -> Option<String> {
+        let text = held(claim, &Interval { estimate, low, high })?;
+        text.rsplit(": ").next().map(str::to_owned)
+    }
+
+    #[test]
+    fn a_published_window_holds_is_exceeded_or_is_not_reached() {
+        let claim = &STREAMING.claim;
+        assert_eq!(verdict(claim, 0.25, 0.3, 0.35).as_deref(), Some("holds"));
+        assert_eq!(verdict(claim, 0.09, 0.1, 0.11).as_deref(), Some("exceeded"));
+        assert_eq!(verdict(claim, 0.45, 0.5, 0.55).as_deref(), Some("not reached"));
+        assert_eq!(verdict(claim, 0.35, 0.45, 0.55).as_deref(), Some("not reached, or barely"));
+        assert_eq!(verdict(&CACHING.claim, 0.04, 0.05, 0.06).as_deref(), Some("exceeded"));
+        assert_eq!(verdict(claim, 1.0, 1.1, 1.2), None);
+    }
+
+    #[test]
+    fn a_change_has_its_sign_and_nothing_has_none() {
+        assert_eq!(change(&Interval { estimate: 0.066, low: 0.06, high: 1.072 }), "−93.4% [−94.0, +7.2]");
+        assert_eq!([signed(-0.01), signed(0.04), signed(-0.06)], ["0.0", "0.0", "−0.1"]);
+        assert_eq!([signed(-10.0), signed(10.0)], ["−10.0", "+10.0"]);
+    }
 }
