@@ -48,7 +48,7 @@ impl FromIterator<f64> for Moments {
 /// of its intervals hold the mean at once, so that one may look after every value and stop when one likes.
 ///
 /// Theorem 4.9 of Wang & Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with
-/// unknown variance" (arXiv 2310.03722): the likelihood ratio that knows neither place nor scale, mixed over
+/// unknown variance" (Sequential Analysis 44, 2025; arXiv 2310.03722): the likelihood ratio that knows neither place nor scale, mixed over
 /// standardised means drawn from a normal distribution of variance `1 / c²`, is a test martingale,
 ///
 /// `G = √(c² / (n + c²)) · ((1 + t² / (n - 1)) / (1 + c² / (n + c²) · t² / (n - 1)))^(n / 2)`,
