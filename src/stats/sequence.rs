@@ -48,14 +48,15 @@ impl FromIterator<f64> for Moments {
 /// of its intervals hold the mean at once, so that one may look after every value and stop when one likes.
 ///
 /// Theorem 4.9 of Wang & Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with
-/// unknown variance" (Sequential Analysis 44, 2025; arXiv 2310.03722): the likelihood ratio that knows neither place nor scale, mixed over
-/// standardised means drawn from a normal distribution of variance `1 / c²`, is a test martingale,
+/// unknown variance" (Sequential Analysis 44, 2025; arXiv 2310.03722): the likelihood ratio of what does not
+/// depend on the scale, mixed over standardised means drawn from a normal distribution of variance `1 / c²`,
+/// is a test martingale,
 ///
 /// `G = √(c² / (n + c²)) · ((1 + t² / (n - 1)) / (1 + c² / (n + c²) · t² / (n - 1)))^(n / 2)`,
 ///
 /// and by Ville's inequality it ever reaches `1 / alpha` with probability `alpha` at most. The interval is the
 /// set of means at which it has not. It takes the values to be normal and independent, as the t interval does;
-/// log ratios of latencies are near enough. It is unbounded, and absent here, while n is very small.
+/// log ratios are nearer to that than latencies are. It is unbounded, and absent here, while n is very small.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sequence {
     alpha: f64,
