@@ -6,14 +6,8 @@
 use std::process::ExitCode;
 
 use llmlab::bench;
-use llmlab::optimization::caching;
-
-/// Lengths just above the minimum of the automatic cache and well past it.
-const AUTOMATIC_TOKENS: [u64; 2] = [1_500, 10_000];
+use llmlab::optimization::CACHING;
 
 fn main() -> ExitCode {
-    bench::main(
-        "caching",
-        [caching::prefix(&caching::PREFIX_TOKENS), caching::warm_up(), caching::automatic(&AUTOMATIC_TOKENS)],
-    )
+    bench::main(CACHING.name, CACHING.groups())
 }

@@ -4,8 +4,8 @@
 use std::process::ExitCode;
 
 use llmlab::bench;
-use llmlab::optimization::streaming;
+use llmlab::optimization::STREAMING;
 
 fn main() -> ExitCode {
-    bench::main("streaming", [streaming::length(&streaming::ANSWER_TOKENS), streaming::complexity()])
+    bench::main(STREAMING.name, STREAMING.groups())
 }

@@ -5,7 +5,8 @@
 //!
 //! # Where to start
 //!
-//! [`bench::main`] runs [`experiment::Group`]s under Criterion, [`experiment::compare`] without it. A group's
+//! [`bench::main`] runs [`experiment::Group`]s under Criterion, [`run::run`] until the verdict is clear,
+//! [`experiment::compare`] for a number of rounds. A group's
 //! [`experiment::Arm`]s ask through a [`experiment::Draw`]; [`optimization`] holds the arms that ship.
 //!
 //! # Glossary
@@ -33,6 +34,7 @@ pub mod optimization;
 pub mod price;
 pub mod provenance;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod seed;
 pub mod session;

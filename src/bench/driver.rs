@@ -1,6 +1,5 @@
 //! One bench from its groups to its reports.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -15,10 +14,11 @@ use super::EXIT_ERROR;
 use super::bridge::{self, MAX_NAME, add, benchmark_id, criterion, declare, give, group_id};
 use super::command_line::{self, CommandLine, Mode, Refusal};
 use crate::baseline::{self, BenchmarkInfo};
-use crate::experiment::{Arm, Group, GroupSummary, Rounds, RunError, plan};
+use crate::experiment::{Arm, Group, GroupSummary, Rounds, RunError};
 use crate::metric::Metric;
 use crate::report::{json::RunSummary, progress::Progress, say, table};
-use crate::session::{BudgetError, Estimate, Journal, Session, SessionError};
+use crate::run::{self, Extent, Selection};
+use crate::session::{BudgetError, Journal, Session, SessionError};
 use crate::settings::{Environment, Settings, SettingsError, TargetKind};
 
 /// Shared by every group. A static is never dropped inside a task.
@@ -140,24 +140,10 @@ impl<'a> Bench<'a> {
 
     /// Keeps the arms that the command line selects and the target can run.
     fn select(&mut self, groups: Vec<Group>) {
-        for group in groups {
-            let dialect = self.session.dialect(group.dialect);
-            let mut obstacles: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            let mut selected = Vec::new();
-            for (index, arm) in group.arms.iter().enumerate().filter(|(_, arm)| self.is_wanted(&group, arm)) {
-                match arm.obstacle(&self.session, dialect) {
-                    None => selected.push(index),
-                    Some(reason) => obstacles.entry(reason).or_default().push(arm.label()),
-                }
-            }
-            let sentence = |(reason, arms): (String, Vec<String>)| {
-                format!("{}: skipped {}: {reason}", group.name, arms.join(", "))
-            };
-            self.skipped.extend(obstacles.into_iter().map(sentence));
-            if !selected.is_empty() {
-                self.groups.push((Arc::new(self.narrowed(group)), selected));
-            }
-        }
+        let groups = groups.into_iter().map(|group| self.narrowed(group)).collect();
+        let selection = Selection::of(&self.session, groups, |group, arm| self.is_wanted(group, arm));
+        self.groups = selection.groups;
+        self.skipped = selection.skipped;
     }
 
     fn is_wanted(&self, group: &Group, arm: &Arm) -> bool {
@@ -183,34 +169,15 @@ impl<'a> Bench<'a> {
 
     /// Says what will be asked and what it costs, and refuses what does not fit the budget.
     fn announce(&self) -> Result<(), BenchError> {
-        let session = &self.session;
+        let (session, runs) = (&self.session, self.samples);
         let provenance = session.provenance();
-        let estimates =
-            self.groups.iter().map(|(group, selected)| plan(session, group, selected, self.rounds()));
-        let estimate = estimates.fold(Estimate { requests: 0, usd: Some(Default::default()) }, Estimate::and);
-        let lab = |text: String| say(&format!("[llmlab] {text}"));
-        let (runs, seed) = (self.samples, provenance.seed);
-        lab(format!("{} · {} · {runs} samples a benchmark · seed {seed}", self.name, provenance.truth));
-        let cost = match (&session.settings().target, estimate.usd) {
-            (TargetKind::Mock(_), _) => String::new(),
-            (TargetKind::Live(_), Some(usd)) => format!(", and spend about {usd}"),
-            (TargetKind::Live(_), None) => ", at a price that is not known (prices in llmlab.toml)".into(),
-        };
-        lab(format!(
-            "will send {} requests to {} ({}){cost}",
-            estimate.requests, provenance.base_url, provenance.model
-        ));
-        if session.model(provenance.dialect).is_none() {
-            lab(format!(
-                "{} is no model that the lab knows: its prices and cache minimum are unknown",
-                provenance.model
-            ));
-        }
-        for sentence in &self.skipped {
-            lab(sentence.clone());
-        }
+        let estimate = run::estimate(session, &self.groups, self.rounds());
+        let lab = |text: &str| say(&format!("[llmlab] {text}"));
+        let seed = provenance.seed;
+        lab(&format!("{} · {} · {runs} samples a benchmark · seed {seed}", self.name, provenance.truth));
+        run::announcement(session, &Extent::Whole(estimate), &self.skipped).iter().for_each(|text| lab(text));
         if self.line.mode() == Mode::Measure && self.samples < Settings::DEFAULT_RUNS {
-            lab(format!("{runs} samples are few: intervals are wide, 20 to 50 are advised"));
+            lab(&format!("{runs} samples are few: intervals are wide, 20 to 50 are advised"));
         }
         Ok(session.budget().check(&estimate)?)
     }
@@ -262,7 +229,7 @@ impl<'a> Bench<'a> {
             "[llmlab] {} requests sent over {} connections{}",
             used.requests,
             self.session.connections(),
-            self.doubts()
+            run::doubts(&self.session)
         ));
         self.check_failures(used.requests)
     }
@@ -381,29 +348,6 @@ impl<'a> Bench<'a> {
             RunSummary::new(&self.session, self.name, complete, self.summaries.clone(), self.skipped.clone());
         let summary = summary.measured(baseline::found(&self.home, self.measured.clone(), self.samples));
         summary.write(&path).map_err(|source| BenchError::Write { path, source })
-    }
-
-    /// What the instrument says of itself.
-    fn doubts(&self) -> String {
-        let mut text = String::new();
-        if let Some(pacing) = self.session.pacing().filter(|pacing| pacing.n > 0) {
-            let ms = |ns: u64| ns as f64 / 1e6;
-            text += &format!(
-                "; the mock wrote {:.2} ms late at p50, {:.2} ms at p99",
-                ms(pacing.p50_ns),
-                ms(pacing.p99_ns)
-            );
-        }
-        let (late, sent) = (self.session.late_answers(), self.session.budget().used().requests);
-        if late * 100 > sent {
-            text += &format!(
-                "; WARNING: {late} of {sent} answers waited more than 5 ms for this process, which is too busy to measure well"
-            );
-        }
-        text + &format!(
-            "; this client looked at a read at most {:.1} ms late",
-            self.session.client_lag().as_secs_f64() * 1e3
-        )
     }
 }
 

@@ -4,6 +4,8 @@
 //! interrupted.
 
 mod commands;
+mod flags;
+mod interrupt;
 mod output;
 
 use std::process::ExitCode;
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::say;
-use commands::{baseline, gate, mock, report, trend};
+use commands::{baseline, gate, mock, report, run, trend};
 
 /// Exit code of a gate that found something slower.
 const EXIT_REGRESSION: u8 = 1;
@@ -24,7 +26,7 @@ const EXIT_INTERRUPTED: u8 = 130;
 
 /// LLM Latency Lab: does this latency optimisation make my LLM application faster, and by how much?
 ///
-/// The measurements are benches: cargo bench --bench caching
+/// Criterion's reports and baselines come from the benches: cargo bench --bench caching
 #[derive(Debug, Parser)]
 #[command(name = "llmlab", version, arg_required_else_help = true)]
 struct Cli {
@@ -36,6 +38,7 @@ struct Cli {
 enum Command {
     Baseline(baseline::Args),
     Gate(gate::Args),
+    Run(run::Args),
     Mock(mock::Args),
     Report(report::Args),
     Trend(trend::Args),
@@ -46,6 +49,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Baseline(args) => baseline::run(&args),
         Command::Gate(args) => gate::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Trend(args) => trend::run(&args),

@@ -112,7 +112,7 @@ impl Rounds {
     }
 
     /// Exchanges of a round that an arm's failure left unfinished.
-    pub(super) fn lost(&self) -> &[RequestRecord] {
+    pub fn lost(&self) -> &[RequestRecord] {
         &self.lost
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::group::Known;
 use super::rounds::{Round, Rounds};
@@ -23,7 +23,7 @@ const AGREES_WITHIN: f64 = 0.10;
 const AGREES_WITHIN_NS: f64 = 1e6;
 
 /// A group's rounds in numbers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupSummary {
     /// The group.
     pub name: String,
@@ -58,7 +58,7 @@ pub struct GroupSummary {
 }
 
 /// An arm's rounds in numbers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArmSummary {
     /// The arm.
     pub name: String,
@@ -76,7 +76,7 @@ pub struct ArmSummary {
 }
 
 /// One metric of one arm.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricSummary {
     /// The unit of every value here.
     pub unit: Unit,
@@ -92,7 +92,7 @@ pub struct MetricSummary {
 }
 
 /// A prediction beside what was measured.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PredictedSaving {
     /// The saving that was predicted, in the metric's unit.
     pub saving: f64,
@@ -103,7 +103,7 @@ pub struct PredictedSaving {
 }
 
 /// What the prompt cache did for an arm, over the requests that were observed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CacheSummary {
     /// Tokens read from the cache over all prompt tokens.
     pub hit_share: f64,
@@ -118,7 +118,7 @@ pub struct CacheSummary {
 }
 
 /// What an arm cost, all its exchanges together.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CostSummary {
     /// One run of the arm, on average over the samples.
     pub per_run: Usd,

@@ -4,4 +4,7 @@
 //! test run the same ones.
 
 pub mod caching;
+mod catalog;
 pub mod streaming;
+
+pub use catalog::{ALL, CACHING, Claim, Optimization, STREAMING, UnknownOptimization, find};

@@ -9,10 +9,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::experiment::{Arm, Group, Known, Needs, Predict, Prediction, asking};
+use crate::experiment::{self, Arm, ArmSummary, Group, Known, Needs, Predict, Prediction, RunError, asking};
 use crate::metric::Metric;
 use crate::scenario::{self, tokens};
-use crate::session::Demand;
+use crate::session::{Demand, Session};
 use crate::wire::{Ask, Block, Message};
 
 /// Answer lengths of the sweep, in tokens.
@@ -42,6 +42,53 @@ pub fn of(prompt: &str, answer_tokens: &[u32]) -> Group {
     }
 }
 
+/// The same answer whole and streamed, over the same rounds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamingComparison {
+    /// Read as it comes.
+    pub streaming: ArmSummary,
+    /// Waited for.
+    pub non_streaming: ArmSummary,
+}
+
+/// Compares an answer of up to `answer_tokens` to `prompt`, streamed and whole, over `runs` rounds and one to
+/// warm up.
+///
+/// # Errors
+/// When an arm fails for good, or the target cannot stream.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use llmlab::optimization::streaming;
+/// use llmlab::session::Session;
+/// use llmlab::settings::Settings;
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let session = Arc::new(Session::start(Settings::simulated()).await?);
+/// let results = streaming::compare(&session, "Explain quantum computing", 50, 10).await?;
+/// let (first, whole) =
+///     (&results.streaming.metrics["ttft"].summary, &results.non_streaming.metrics["total"].summary);
+/// println!("content after {:.0} ms instead of {:.0} ms (n = {})", first.p50 / 1e6, whole.p50 / 1e6, first.n);
+/// assert!(first.p50 < whole.p50);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn compare(
+    session: &Arc<Session>,
+    prompt: &str,
+    answer_tokens: u32,
+    runs: u32,
+) -> Result<StreamingComparison, RunError> {
+    let summary = experiment::compare(session, of(prompt, &[answer_tokens]), runs).await?;
+    let mut arms = summary.arms.into_iter();
+    let mut arm = |name: &str| {
+        arms.find(|arm| arm.name == name)
+            .ok_or_else(|| RunError::Workload(format!("the target cannot run the arm `{name}`")))
+    };
+    Ok(StreamingComparison { non_streaming: arm("off")?, streaming: arm("on")? })
+}
+
 /// How long answers take to begin, by the difficulty of the question: streamed answers of one length.
 pub fn complexity() -> Group {
     let questions = &scenario::streaming().questions[1..];
@@ -66,7 +113,7 @@ const COMPLEXITY: [&str; 3] = ["simple", "medium", "complex"];
 const COMPLEXITY_TOKENS: u32 = 100;
 
 /// The published reduction of perceived latency by streaming.
-const CLAIM: (f64, f64) = (0.6, 0.8);
+pub(super) const CLAIM: (f64, f64) = (0.6, 0.8);
 
 /// For which answers the published claim holds: `gain = (N - 1)·τ / (TTFT + (N - 1)·τ)`, solved for N.
 fn claim_holds(known: &Known<'_>) -> Option<String> {

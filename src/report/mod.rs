@@ -4,6 +4,7 @@ pub mod baseline;
 #[cfg(feature = "cli")]
 pub mod charts;
 pub mod compare;
+pub mod comparison;
 pub mod exported;
 pub mod figure;
 pub mod gate;
@@ -11,6 +12,7 @@ pub mod json;
 #[cfg(feature = "cli")]
 pub mod plot;
 pub mod progress;
+pub mod results;
 pub mod table;
 #[cfg(feature = "cli")]
 pub mod trend;

@@ -19,17 +19,20 @@ pub fn group(summary: &GroupSummary, provenance: &Provenance) -> String {
     if has_marked_p99(summary) {
         lines.push("* fewer than 100 samples: this p99 is little more than the largest of them".into());
     }
-    if summary.tokens_from_events > 0 {
-        let n = summary.tokens_from_events;
-        lines.push(format!(
-            "tokens of {n} answers are content events, which may hold several: the server gave no count"
-        ));
-    }
-    lines.extend(misses(summary));
+    lines.extend(cautions(summary));
     lines.extend(verdict::sentences(summary));
     lines.extend(summary.remarks.iter().cloned());
     lines.push(traffic(summary));
     lines.join("\n")
+}
+
+/// What keeps a group's figures from meaning what they seem to.
+pub(super) fn cautions(summary: &GroupSummary) -> Vec<String> {
+    let n = summary.tokens_from_events;
+    let uncounted = (n > 0).then(|| {
+        format!("tokens of {n} answers are content events, which may hold several: the server gave no count")
+    });
+    uncounted.into_iter().chain(misses(summary)).collect()
 }
 
 /// What was sent, and what failed of it.

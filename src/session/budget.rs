@@ -78,7 +78,7 @@ impl Estimate {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BudgetError {
     /// The plan costs more than allowed.
-    #[error("the run would cost about {estimate} and may cost {allowed}: set LLMLAB_MAX_USD={} to allow it, or ask for less (a filter, --sample-size 10, a cheaper LLMLAB_MODEL)", .estimate.0.ceil())]
+    #[error("the run would cost about {estimate} and may cost {allowed}: set LLMLAB_MAX_USD={} (--max-usd) to allow it, or ask for less (a filter, fewer samples, a cheaper LLMLAB_MODEL)", .estimate.0.ceil())]
     TooDear {
         /// The estimate.
         estimate: Usd,
@@ -87,12 +87,12 @@ pub enum BudgetError {
     },
     /// A bound in dollars was set and the target has no price.
     #[error(
-        "LLMLAB_MAX_USD is set and the price of this model is not known: state `prices` for the target in llmlab.toml, or unset it"
+        "LLMLAB_MAX_USD (--max-usd) is set and the price of this model is not known: state `prices` for the target in llmlab.toml, or unset it"
     )]
     PriceUnknown,
     /// The plan sends more than allowed.
     #[error(
-        "the run would send {planned} requests and may send {allowed}: raise LLMLAB_MAX_REQUESTS, or ask for less (a filter, --sample-size 10)"
+        "the run would send {planned} requests and may send {allowed}: raise LLMLAB_MAX_REQUESTS (--max-requests), or ask for less (a filter, fewer samples)"
     )]
     TooMany {
         /// The plan's requests.
@@ -169,6 +169,14 @@ impl Budget {
             }
             _ => Ok(()),
         }
+    }
+
+    /// As much of an estimate as the bounds allow.
+    #[must_use]
+    pub fn cap(&self, estimate: Estimate) -> Estimate {
+        let requests = self.max_requests.map_or(estimate.requests, |most| most.min(estimate.requests));
+        let usd = estimate.usd.map(|usd| self.max_usd.filter(|most| *most < usd).unwrap_or(usd));
+        Estimate { requests, usd }
     }
 
     /// What was sent and spent so far.

@@ -48,30 +48,57 @@ pub const VARIABLES: [Variable; 15] = [
 
 /// The environment variables that matter to the lab.
 #[derive(Debug, Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// The flag that set a variable, for messages.
+    flags: BTreeMap<&'static str, &'static str>,
+}
 
 impl Environment {
     /// The environment of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the one door")]
     pub fn of_process() -> Self {
         let text = |value: std::ffi::OsString| value.into_string().ok();
-        Self(std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect())
+        let all = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+        Self { variables: all.collect(), flags: BTreeMap::new() }
     }
 
     /// An environment of one's own.
     pub fn of(variables: &[(&str, &str)]) -> Self {
-        Self(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+        let all = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Self { variables: all.collect(), flags: BTreeMap::new() }
+    }
+
+    /// The same environment with a variable set by a flag, if it was given: a flag wins, and what is wrong
+    /// with its value is said of the flag.
+    #[must_use]
+    pub fn with_flag(
+        mut self,
+        flag: &'static str,
+        variable: &'static str,
+        value: Option<&(impl ToString + ?Sized)>,
+    ) -> Self {
+        if let Some(value) = value {
+            self.variables.insert(variable.into(), value.to_string());
+            self.flags.insert(variable, flag);
+        }
+        self
+    }
+
+    /// The flag that set a variable, or the variable itself.
+    pub(super) fn origin(&self, variable: &'static str) -> &'static str {
+        self.flags.get(variable).copied().unwrap_or(variable)
     }
 
     /// A variable's value, unless it is empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Refuses a variable that starts with `LLMLAB_` and is no setting: it was meant as one.
     pub(super) fn reject_unknown(&self) -> Result<(), SettingsError> {
         let known = |name: &str| VARIABLES.iter().any(|variable| variable.name == name);
-        match self.0.keys().find(|name| name.starts_with("LLMLAB_") && !known(name)) {
+        match self.variables.keys().find(|name| name.starts_with("LLMLAB_") && !known(name)) {
             None => Ok(()),
             Some(name) => Err(SettingsError::Unknown { name: name.clone(), suggestion: nearest(name) }),
         }

@@ -122,7 +122,15 @@ impl Settings {
     /// # Errors
     /// When a variable, the file, or the target does not fit.
     pub fn from_process() -> Result<Self, SettingsError> {
-        Self::new(&Environment::of_process(), &targets::file_in_working_directory()?)
+        Self::from_environment(&Environment::of_process())
+    }
+
+    /// The plan of `environment` and `llmlab.toml` in the working directory.
+    ///
+    /// # Errors
+    /// When a variable, the file, or the target does not fit.
+    pub fn from_environment(environment: &Environment) -> Result<Self, SettingsError> {
+        Self::new(environment, &targets::file_in_working_directory()?)
     }
 
     /// The plan that `environment` and the text of a `llmlab.toml` describe.
@@ -195,7 +203,8 @@ impl Environment {
     }
 
     fn misfit(&self, name: &'static str, reason: &str) -> SettingsError {
-        SettingsError::Value { name, value: self.get(name).unwrap_or_default().into(), reason: reason.into() }
+        let value = self.get(name).unwrap_or_default().into();
+        SettingsError::Value { name: self.origin(name), value, reason: reason.into() }
     }
 }
 
@@ -262,10 +271,29 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_wins_over_its_variable_and_is_named_when_it_does_not_fit() {
+        let environment = Environment::of(&[("LLMLAB_SEED", "1")]);
+        let settings = |seed: &str| {
+            let environment = environment.clone().with_flag("--seed", "LLMLAB_SEED", Some(seed));
+            Settings::new(&environment, &TargetFile::default())
+        };
+        assert_eq!(settings("7").unwrap().seed, 7);
+        assert!(settings("x").unwrap_err().to_string().starts_with("--seed=`x`"));
+    }
+
+    #[test]
     fn any_url_is_a_target_with_its_dialect_in_front() {
         let settings =
             settings(&[("LLMLAB_TARGET", "openai+http://127.0.0.1:8080"), ("LLMLAB_MODEL", "m")]).unwrap();
         let TargetKind::Live(live) = settings.target else { panic!("a live target") };
         assert_eq!((live.target.model(), live.target.base_url().as_str()), ("m", "http://127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn a_share_is_a_percentage_or_a_fraction() {
+        assert_eq!([share("10%"), share("0.1"), share("2.5 %")], [Ok(0.1), Ok(0.1), Ok(0.025)]);
+        for wrong in ["0", "100%", "-1%", "NaN", "much"] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
     }
 }

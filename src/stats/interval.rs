@@ -36,8 +36,15 @@ impl Interval {
 /// of no width. Absent for fewer than two values and where one is not finite.
 pub fn mean_interval(values: &[f64]) -> Option<Interval> {
     let (mean, stdev) = (mean(values)?, stdev(values)?);
-    let half = student_t(values.len() - 1, 0.975)? * stdev / (values.len() as f64).sqrt();
+    let half = half_width(values.len(), stdev)?;
     finite(Interval { estimate: mean, low: mean - half, high: mean + half })
+}
+
+/// The half width of Student's 95% interval for the mean of `n` values with that standard deviation. Absent for
+/// fewer than two values.
+pub fn half_width(n: usize, stdev: f64) -> Option<f64> {
+    let freedom = n.checked_sub(1).filter(|&freedom| freedom > 0)?;
+    Some(student_t(freedom, 0.975)? * stdev / (n as f64).sqrt())
 }
 
 /// The arithmetic mean; absent for an empty sample and where a value is not finite.

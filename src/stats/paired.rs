@@ -35,13 +35,18 @@ impl Paired {
 /// The geometric mean of `treatment[i] / control[i]` with Student's t interval on the log ratios, which are
 /// nearer to normal than latencies are. Absent as for [`Paired::of`].
 pub fn ratio(control: &[f64], treatment: &[f64]) -> Option<Interval> {
+    finite(mean_interval(&log_ratios(control, treatment)?)?.map(f64::exp))
+}
+
+/// The natural logarithms of `treatment[i] / control[i]`. Absent for samples of different lengths and where a
+/// value is not finite or not above 0.
+pub fn log_ratios(control: &[f64], treatment: &[f64]) -> Option<Vec<f64>> {
     let is_cost = |&value: &f64| value.is_finite() && value > 0.0;
     if !control.iter().chain(treatment).all(is_cost) {
         return None;
     }
     // ln t - ln c rather than ln(t / c): the quotient may overflow where the logarithms do not.
-    let logs = mean_interval(&pairwise(control, treatment, |c, t| t.ln() - c.ln())?)?;
-    finite(logs.map(f64::exp))
+    pairwise(control, treatment, |c, t| t.ln() - c.ln())
 }
 
 /// The mean of `control[i] - treatment[i]` with Student's t interval. Absent for fewer than two pairs, for

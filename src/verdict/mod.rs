@@ -3,10 +3,12 @@
 mod exports;
 pub mod gate;
 mod samples;
+mod sequential;
 mod sweep;
 pub mod trial;
 
 pub use exports::{ExportError, ExportVerdict, Level, judge};
 pub use samples::{Quantile, Samples, UnknownQuantile};
+pub use sequential::{Finding, IntervalKind, Judgement, Rule, Verdict};
 pub(crate) use sweep::grouped;
 pub use sweep::{Crossing, Effect, sentences};

@@ -17,6 +17,28 @@ static RECORD: LazyLock<Validator> =
     LazyLock::new(|| jsonschema::validator_for(&schema("record.v1.json")).expect("a schema"));
 static SUMMARY: LazyLock<Validator> =
     LazyLock::new(|| jsonschema::validator_for(&schema("summary.v1.json")).expect("a schema"));
+static RESULTS: LazyLock<Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&schema("results.v1.json")).expect("a schema"));
+
+/// What `llmlab run` writes with these arguments.
+fn comparison(args: &[&str]) -> Value {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let run = command("llmlab")
+        .arg("run")
+        .args(args)
+        .arg("--json")
+        .arg("--output-dir")
+        .arg(directory.path())
+        .output();
+    let run = run.expect("the command runs");
+    let printed: Value = serde_json::from_slice(&run.stdout).expect("JSON on standard output");
+    let files =
+        fs::read_dir(directory.path()).expect("the output directory").flatten().map(|file| file.path());
+    let written = files.into_iter().find(|path| path.extension().is_some_and(|end| end == "json"));
+    let written = fs::read_to_string(written.expect("a result")).expect("a result is text");
+    assert_eq!(printed, serde_json::from_str::<Value>(&written).expect("JSON"));
+    printed
+}
 
 static BASELINE: LazyLock<Validator> =
     LazyLock::new(|| jsonschema::validator_for(&schema("baseline.v1.json")).expect("a schema"));
@@ -159,8 +181,39 @@ fn the_manifest_of_a_baseline_fits_its_schema_and_nothing_else_does() {
 }
 
 #[test]
+fn the_result_of_a_run_fits_its_schema_whether_it_decides_or_not() {
+    let smoke = comparison(&["caching", "--quick"]);
+    assert_valid(&RESULTS, &smoke);
+    assert_eq!(
+        (&smoke["smoke"], &smoke["verdicts"][0]["verdict"]),
+        (&json!(true), &json!("not_enough_data"))
+    );
+    let decided = comparison(&["streaming", "--filter", "on/50$"]);
+    assert_valid(&RESULTS, &decided);
+    assert_eq!(decided["ending"], "decided");
+}
+
+#[test]
+fn a_result_with_anything_wrong_is_refused() {
+    let result = comparison(&["streaming", "--quick", "--filter", "on/50$"]);
+    for (pointer, value) in [
+        ("/schema_version", json!(2)),
+        ("/ending", json!("tired")),
+        ("/results/0/success_rate", json!(101)),
+        ("/results/0/stats/avg_cache_hit_rate", json!(99.0)),
+        ("/results/0/timing_results/0/latency_ms", json!("62ms")),
+        ("/verdicts/0/verdict", json!("better")),
+        ("/provenance/machine/cores", json!(0)),
+    ] {
+        let mut wrong = result.clone();
+        *wrong.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} in {result:#}")) = value;
+        assert!(!RESULTS.is_valid(&wrong), "{pointer}");
+    }
+}
+
+#[test]
 fn every_field_of_the_schemas_is_explained_and_every_object_is_closed() {
-    for name in ["record.v1.json", "summary.v1.json", "baseline.v1.json"] {
+    for name in ["record.v1.json", "summary.v1.json", "baseline.v1.json", "results.v1.json", "gate.v1.json"] {
         let schema = schema(name);
         jsonschema::meta::validate(&schema).expect("a JSON Schema 2020-12");
         explained(name, &schema);

@@ -9,6 +9,8 @@ mod mock;
 #[cfg(feature = "cli")]
 mod reports;
 mod retries;
+mod run;
+mod sequential;
 mod stamps;
 mod stats;
 mod support;

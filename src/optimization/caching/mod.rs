@@ -10,9 +10,11 @@
 
 mod prefix;
 mod prompt;
+mod run_all;
 mod warm_up;
 
 pub use prefix::{automatic, prefix};
+pub use run_all::{CachingComparison, CachingResults, run_all};
 pub use warm_up::warm_up;
 
 use std::borrow::Cow;
@@ -23,6 +25,9 @@ use crate::wire::Dialect;
 
 /// Prefix lengths of the sweep, in tokens: below the usual minimum, just above it, and up to a book.
 pub const PREFIX_TOKENS: [u64; 6] = [512, 1_500, 4_000, 10_000, 32_000, 100_000];
+
+/// Lengths for the automatic cache: just above its minimum and well past it.
+pub const AUTOMATIC_TOKENS: [u64; 2] = [1_500, 10_000];
 
 /// Seconds for each uncached token less those for a cached one, from four published points between 10,000
 /// and 187,000 tokens (Claude 3.5 Sonnet, 2024): 50 to 125 µs, 90 in the middle.
