@@ -1,110 +1,12 @@
 //! Baselines as their users know them: bench, save, list, install, diff, and every way in which that can fail.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::LazyLock;
+use std::path::Path;
 
 use llmlab::baseline::{self, Baseline, changes, latest_run};
-use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::support::{Bench, Ran, SMALL};
-
-/// The arguments of the small comparison; the last one is its filter.
-const MEASURE: [&str; 7] = ["--bench", "--sample-size", "10", "--nresamples", "1001", "--noplot", SMALL];
-
-/// One run of the small comparison, measured once for all tests.
-static RUN: LazyLock<Bench> = LazyLock::new(|| {
-    let bench = Bench::new();
-    bench.run_alone(&MEASURE, &[]).assert_requests(22);
-    bench
-});
-
-/// A Criterion directory with that run, and a folder of baselines beside it.
-struct Lab {
-    home: TempDir,
-    baselines: TempDir,
-}
-
-impl Lab {
-    fn new() -> Self {
-        let lab = Self::empty();
-        copy(RUN.home(), lab.home.path());
-        lab
-    }
-
-    fn empty() -> Self {
-        let directory = || tempfile::tempdir().expect("a temporary directory");
-        Self { home: directory(), baselines: directory() }
-    }
-
-    /// `llmlab baseline ...`
-    fn llmlab(&self, args: &[&str]) -> Ran {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_llmlab"));
-        command.arg("baseline").args(args).current_dir(self.home.path());
-        command.arg("--dir").arg(self.baselines.path()).arg("--criterion-home").arg(self.home.path());
-        command.env_remove("LLMLAB_TARGET").env_remove("LLMLAB_PROFILE");
-        Ran::of(command.output().expect("llmlab runs"))
-    }
-
-    #[track_caller]
-    fn done(&self, args: &[&str]) -> String {
-        let ran = self.llmlab(args);
-        assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
-        ran.stdout
-    }
-
-    #[track_caller]
-    fn refused(&self, args: &[&str], sentence: &str) {
-        let ran = self.llmlab(args);
-        assert!(ran.code == Some(2) && ran.stderr.contains(sentence), "{:?}: {}", ran.code, ran.stderr);
-    }
-
-    /// Measures once more, of what `filter` selects.
-    fn measure(&self, filter: &str, settings: &[(&str, &str)]) {
-        let home = self.home.path().to_str().expect("a path of text");
-        let settings = [settings, &[("CRITERION_HOME", home)]].concat();
-        let ran = RUN.run_alone(&[&MEASURE[..MEASURE.len() - 1], &[filter]].concat(), &settings);
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    }
-
-    /// A file of the baseline `main`.
-    fn kept(&self, path: &str) -> PathBuf {
-        self.baselines.path().join("main").join(path)
-    }
-
-    /// Changes the summary of the run.
-    fn edit_summary(&self, pointer: &str, value: Value) {
-        let directory = self.home.path().join("llmlab/streaming");
-        let files = fs::read_dir(directory).expect("the run's records").flatten().map(|entry| entry.path());
-        let path =
-            files.filter(|path| path.extension().is_some_and(|e| e == "json")).max().expect("a summary");
-        let mut summary: Value = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
-        *summary.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
-        fs::write(&path, summary.to_string()).expect("the summary is written");
-    }
-
-    /// Every file of every baseline.
-    fn all_kept(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut files = files(self.baselines.path());
-        files.sort();
-        files.into_iter().map(|path| (path.clone(), fs::read(path).expect("a file"))).collect()
-    }
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).expect("a directory").flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    for path in files(from) {
-        let target = to.join(path.strip_prefix(from).expect("it lies below"));
-        fs::create_dir_all(target.parent().expect("a file has a directory")).expect("the directory is made");
-        fs::copy(path, target).expect("the file is copied");
-    }
-}
+use crate::lab::{Lab, RUN};
+use crate::support::{Ran, SMALL};
 
 const SAMPLE: &str = "streaming/run-1/streaming_total/on/50/sample.json";
 

@@ -5,6 +5,8 @@ mod bench;
 mod caching;
 mod client;
 mod floors;
+mod gate;
+mod lab;
 mod mock;
 #[cfg(feature = "cli")]
 mod reports;

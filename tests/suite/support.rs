@@ -254,6 +254,10 @@ impl Bench {
         Self { binary: binary(), home: tempfile::tempdir().expect("a temporary directory") }
     }
 
+    pub(crate) fn binary(&self) -> &Path {
+        self.binary
+    }
+
     /// The binary with these arguments and settings.
     pub(crate) fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(self.binary);

@@ -1,0 +1,278 @@
+//! The gate as its users know it: unchanged, slower, faster, in doubt, and every way in which it cannot judge.
+
+use std::fs;
+
+use llmlab::metric::Unit;
+use llmlab::seed::{DrawId, Seed};
+use llmlab::verdict::gate::{Case, Decision, Kind, Outcome, Rules, Stage, judge};
+use llmlab::verdict::trial::{Change, Noise, Said, try_suite};
+use rand::RngExt;
+use serde_json::Value;
+
+use crate::lab::{Lab, RUN};
+use crate::support::{Ran, SMALL};
+
+/// Noise of `spread`, the same for the same arguments.
+fn noise(run: u32, id: &str, round: usize, spread: f64) -> f64 {
+    let draw = DrawId { scenario: run.to_string(), stream: id.into(), round: round as u32, step: 0 };
+    1.0 + spread * (Seed(7).rng(&draw, "gate").random::<f64>() - 0.5)
+}
+
+/// A baseline `main`, and a later run in which benchmarks that contain `part` took `factor` times as long.
+fn changed(part: &'static str, factor: f64) -> Lab {
+    let lab = Lab::new();
+    lab.done(&["save", "main"]);
+    lab.invent(1, "simulated", |id, round, value| {
+        value * noise(1, id, round, 0.01) * if id.contains(part) { factor } else { 1.0 }
+    });
+    lab
+}
+
+#[track_caller]
+fn assert_code(ran: &Ran, code: i32) {
+    assert_eq!(ran.code, Some(code), "{}\n{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_run_like_the_baseline_passes() {
+    let ran = changed("", 1.0).gate(&[]);
+    assert_code(&ran, 0);
+    assert!(ran.stdout.contains("PASS against baseline main: 4 pass"), "{}", ran.stdout);
+}
+
+#[test]
+fn one_arm_that_is_a_fifth_slower_fails_by_its_name_and_metric() {
+    let ran = changed("total/on", 1.2).gate(&[]);
+    assert_code(&ran, 1);
+    let line = ran.stdout.lines().find(|line| line.contains("REGRESSION")).unwrap();
+    assert!(line.contains("streaming/total/on/50") && line.contains("+20."), "{line}");
+    assert!(ran.stdout.contains("1 regression, 3 pass"), "{}", ran.stdout);
+}
+
+#[test]
+fn one_arm_that_is_a_fifth_faster_is_an_improvement() {
+    let ran = changed("total/on", 0.8).gate(&[]);
+    assert_code(&ran, 0);
+    assert!(ran.stdout.contains("1 improved, 3 pass"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_moved_everything_alike_is_said_once() {
+    let ran = changed("", 1.3).gate(&["--format", "json"]);
+    assert_code(&ran, 1);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["benches"][0]["shared"]["decision"], "regression");
+    let decisions: Vec<_> = report["benches"][0]["benchmarks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|judged| &judged["decision"])
+        .collect();
+    assert_eq!(decisions, ["pass"; 4]);
+}
+
+#[test]
+fn a_real_run_of_an_arm_slowed_on_purpose_fails() {
+    // Given a run in which the mock takes three times as long for one arm
+    let lab = Lab::new();
+    lab.done(&["save", "main"]);
+    lab.measure(SMALL, &[("LLMLAB_MOCK_SLOWDOWN", "streaming/on=3")]);
+    // Then the gate names it, although the baseline was not slowed
+    let ran = lab.gate(&[]);
+    assert_code(&ran, 1);
+    assert!(ran.stdout.contains("streaming/total/on/50"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_suspect_is_measured_again_and_cleared() {
+    // Given a run that was slow for a reason that has passed
+    let lab = changed("total/on", 1.5);
+    // When the gate may look again, the mock is as fast as ever
+    let again = format!("{} --bench", RUN.binary().display());
+    let ran = lab.gate(&["--confirm", "--confirm-with", &again, "--max-regress", "30%"]);
+    // Then nothing fails, and the second look is on record
+    assert_code(&ran, 0);
+    assert!(ran.stderr.contains("look 1 of at most 8"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("Suspects were measured"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_suspect_that_cannot_be_measured_again_is_an_error() {
+    let lab = changed("total/on", 1.5);
+    let ran = lab.gate(&["--confirm", "1", "--confirm-with", "false"]);
+    assert_code(&ran, 2);
+    assert!(ran.stderr.contains("--confirm"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_cannot_be_compared_is_an_error_that_says_why() {
+    let cases: [(&str, fn(&Lab)); 5] = [
+        ("is part of the baseline", |_| ()),
+        ("the new run lacks streaming/perceived/off/50", |lab| {
+            lab.invent(1, "simulated", |_, _, value| value);
+            lab.edit_summary("/benchmarks", Value::Array(lab.benchmarks().into_iter().skip(1).collect()));
+        }),
+        ("its hash differs", |lab| {
+            lab.invent(1, "simulated", |_, _, value| value);
+            fs::write(lab.kept("streaming/run-1/streaming_total/on/50/sample.json"), "{}").unwrap();
+        }),
+        ("is no longer what run", |lab| {
+            lab.invent(1, "simulated", |_, _, value| value);
+            fs::write(lab.home.path().join("streaming_total/on/50/new/sample.json"), "{}").unwrap();
+        }),
+        ("they differ in mode: the baseline has simulated (fast), the new run live", |lab| {
+            lab.invent(1, "live", |_, _, value| value);
+        }),
+    ];
+    for (sentence, damage) in cases {
+        let lab = Lab::new();
+        lab.done(&["save", "main"]);
+        damage(&lab);
+        let ran = lab.gate(&[]);
+        assert_code(&ran, 2);
+        assert!(ran.stderr.contains(sentence), "{sentence}: {}", ran.stderr);
+    }
+    assert!(Lab::empty().gate(&[]).stderr.contains("llmlab baseline list"));
+}
+
+#[test]
+fn rules_set_limits_and_a_rule_that_matches_nothing_is_refused() {
+    let lab = changed("total/on", 1.2);
+    let path = lab.home.path().join("gate.toml");
+    let path = path.to_str().unwrap();
+    let gate = |rules: &str| {
+        fs::write(path, rules).unwrap();
+        lab.gate(&["--rules", path])
+    };
+    assert_code(&gate("max_regress = '25%'"), 0);
+    assert_code(&gate("[[benchmark]]\nid = '/total/on/'\nmax_regress = '25%'"), 0);
+    assert_code(&gate("[[benchmark]]\nid = '/total/on/'\ngate = false"), 0);
+    assert_code(&gate("max_regress = '25%'\n[[benchmark]]\nid = '/total/'\nmax_regress = '5%'"), 1);
+    for (rules, sentence) in [
+        ("[[benchmark]]\nid = 'caching'", "matches no benchmark"),
+        ("max_regres = '5%'", "max_regres"),
+        ("[[benchmark]]\nid = '('", "id"),
+    ] {
+        let ran = gate(rules);
+        assert_code(&ran, 2);
+        assert!(ran.stderr.contains(sentence), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_percentile_needs_its_samples_and_says_how_many() {
+    let ran = changed("", 1.0).gate(&["--metric", "p95"]);
+    assert_code(&ran, 3);
+    assert!(
+        ran.stdout.contains("p95 means something from 90 samples on each side; 80 more"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn findings_are_written_for_people_and_for_servers() {
+    let lab = changed("total/on", 1.2);
+    let markdown = lab.gate(&["--format", "markdown"]).stdout;
+    assert!(
+        markdown.starts_with("### ❌ Latency gate: REGRESSION") && markdown.contains("<details>"),
+        "{markdown}"
+    );
+    let junit = lab.gate(&["--format", "junit"]).stdout;
+    assert!(junit.contains(r#"tests="4""#) && junit.contains(r#"failures="1""#), "{junit}");
+    // And a file does not keep the console from its text
+    let path = lab.home.path().join("gate.md");
+    let ran = lab.gate(&["--format", "markdown", "--output", path.to_str().unwrap()]);
+    assert_code(&ran, 1);
+    assert_eq!(fs::read_to_string(path).unwrap().trim(), markdown.trim());
+    assert!(ran.stdout.contains("REGRESSION against baseline main"), "{}", ran.stdout);
+}
+
+/// A live baseline of so many runs, and a later one. Runs drift by some percent, and arms with them.
+fn live(runs: u32, on: f64, off: f64) -> Lab {
+    let lab = Lab::new();
+    for run in 1..=runs {
+        let drift = 1.0 + f64::from(run % 3) * 0.05;
+        lab.invent(run, "live", move |id, round, value| drift * value * noise(run, id, round, 0.2));
+        lab.done(&[&["save", "main"][..], if run > 1 { &["--add"] } else { &[] }].concat());
+    }
+    lab.invent(9, "live", move |id, round, value| {
+        let factor = if id.contains("/on/") { on } else { off };
+        1.1 * factor * value * noise(9, id, round, 0.2)
+    });
+    lab
+}
+
+#[test]
+fn one_live_run_is_no_baseline_that_can_fail() {
+    let ran = live(1, 2.0, 1.0).gate(&[]);
+    assert_code(&ran, 0);
+    assert!(ran.stdout.contains("UNCALIBRATED: 1 of the 4 runs"), "{}", ran.stdout);
+}
+
+#[test]
+fn four_live_runs_find_an_arm_and_not_the_drift() {
+    // Given an arm twice as slow
+    let slower = live(4, 2.0, 1.0).gate(&[]);
+    assert_code(&slower, 1);
+    assert!(slower.stdout.contains("streaming/perceived/on/50"), "{}", slower.stdout);
+    // And a whole provider that is slower than ever
+    let drifted = live(4, 1.5, 1.5).gate(&[]);
+    assert_code(&drifted, 0);
+    assert!(drifted.stdout.contains("drift of the target, taken off"), "{}", drifted.stdout);
+}
+
+/// What the gate says of so many suites of known truth.
+fn said(noise: Noise, change: Change, suites: u64) -> Vec<Said> {
+    (0..suites).map(|seed| try_suite(&noise, &change, seed)[0]).collect()
+}
+
+fn share(said: &[Said], is: impl Fn(&Said) -> bool) -> f64 {
+    said.iter().filter(|said| is(said)).count() as f64 / said.len() as f64
+}
+
+#[test]
+fn suites_of_known_truth_are_judged_right() {
+    let slower = Change { one: 1.2, ..Change::default() };
+    // The whole table takes minutes (cargo bench --bench gate); a few suites show that it has not come loose
+    let unchanged = said(Noise::default(), Change::default(), 40);
+    assert!(share(&unchanged, |said| said.caught || said.false_alarms > 0) <= 0.15);
+    assert!(share(&said(Noise::default(), slower, 20), |said| said.caught) >= 0.9);
+    let all = Change { all: 1.3, ..Change::default() };
+    assert!(share(&said(Noise::default(), all, 20), |said| said.caught || said.false_alarms > 0) <= 0.2);
+}
+
+#[test]
+fn the_rules_that_it_replaces_cry_wolf_on_the_same_suites() {
+    let unchanged: Vec<_> =
+        (0..40).map(|seed| try_suite(&Noise::default(), &Change::default(), seed)).collect();
+    for rule in 1..4 {
+        let said: Vec<_> = unchanged.iter().map(|said| said[rule]).collect();
+        assert!(share(&said, |said| said.caught || said.false_alarms > 0) > 0.25, "rule {rule}");
+    }
+}
+
+#[test]
+fn a_benchmark_too_noisy_to_judge_is_inconclusive_and_says_what_it_takes() {
+    // Given ten rounds whose noise differs between the runs
+    let values = |run: u32| (0..10).map(|round| 1e8 * noise(run, "x", round, 1.2)).collect::<Vec<_>>();
+    let case = |new: Vec<f64>| Case {
+        id: "x".into(),
+        metric: "ttft".into(),
+        unit: Unit::Nanoseconds,
+        gated: true,
+        control: None,
+        limit: 0.1,
+        baseline: vec![values(1)],
+        new: vec![new],
+        suspect: false,
+    };
+    let rules = Rules { kind: Kind::Paired, detect: 0.2, stage: Stage::Only };
+    let noisy = judge(&[case(values(2))], &rules);
+    let Decision::Inconclusive { more: Some(more) } = noisy.benchmarks[0].decision else {
+        panic!("{:?}", noisy.benchmarks[0])
+    };
+    assert!(more > 5 && noisy.outcome() == Outcome::Inconclusive);
+    // And the same noise on both sides leaves nothing in doubt
+    assert_eq!(judge(&[case(values(1))], &rules).benchmarks[0].decision, Decision::Pass);
+}
