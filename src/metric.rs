@@ -61,6 +61,8 @@ impl Metric {
     /// When a reader first sees something: [`TTFOT`](Self::TTFOT) of a streamed answer,
     /// [`TOTAL`](Self::TOTAL) of one that was not.
     pub const PERCEIVED: Self = Self::time("perceived");
+    /// From the first written byte until the client has worked on the whole answer.
+    pub const PROCESSED: Self = Self::time("processed");
     /// Time per output token after the first: `(total - ttft) / (output tokens - 1)`. Its inverse is the
     /// decode speed in tokens per second. Absent for answers of one token and for unstreamed ones.
     pub const TPOT: Self = Self { name: Cow::Borrowed("tpot"), unit: Unit::NanosecondsPerToken };

@@ -53,8 +53,17 @@ pub struct Answer {
     pub client_lag: Duration,
 }
 
+/// Somebody who is shown each event of a stream as it comes, and whose work holds up the next.
+pub type Watch<'a> = dyn FnMut(&Event) + Send + 'a;
+
 /// Runs one exchange; see [`Client::send`].
-pub(super) async fn run(client: &Client, ask: &Ask, intended: Instant, extra: &HeaderMap) -> Exchange {
+pub(super) async fn run(
+    client: &Client,
+    ask: &Ask,
+    intended: Instant,
+    extra: &HeaderMap,
+    watch: &mut Watch<'_>,
+) -> Exchange {
     let body = Bytes::from(encode(client, ask));
     let mut exchange = Exchange {
         intended,
@@ -69,7 +78,8 @@ pub(super) async fn run(client: &Client, ask: &Ask, intended: Instant, extra: &H
     };
     let bound = Bound::new("the whole exchange", client.timeouts.total);
     let mut stamps = StampLog::default();
-    let performed = bound.keep(perform(client, ask, body, extra, &mut exchange, &mut stamps)).await;
+    let request = Outgoing { body, extra, streamed: ask.stream };
+    let performed = bound.keep(perform(client, request, &mut exchange, &mut stamps, watch)).await;
     exchange.outcome = performed.and_then(|outcome| outcome);
     exchange.ended = Instant::now();
     // An exchange that was given up wrote its request all the same.
@@ -88,21 +98,27 @@ fn encode(client: &Client, ask: &Ask) -> Vec<u8> {
     target.dialect().encode_request(ask)
 }
 
+/// What is sent, and whether a stream is expected back.
+struct Outgoing<'a> {
+    body: Bytes,
+    extra: &'a HeaderMap,
+    streamed: bool,
+}
+
 async fn perform(
     client: &Client,
-    ask: &Ask,
-    body: Bytes,
-    extra: &HeaderMap,
+    outgoing: Outgoing<'_>,
     exchange: &mut Exchange,
     stamps: &mut StampLog,
+    watch: &mut Watch<'_>,
 ) -> Result<Answer, Failure> {
-    let (connection, response) = respond(client, body, extra, exchange, stamps).await?;
+    let (connection, response) = respond(client, outgoing.body, outgoing.extra, exchange, stamps).await?;
     let dialect = client.target().dialect();
-    let streamed = ask.stream && !is_json(&response.response);
+    let streamed = outgoing.streamed && !is_json(&response.response);
     let read = if !response.response.status().is_success() {
         Err(refused(response, client.target()).await)
     } else if streamed {
-        read_stream(response, dialect).await
+        read_stream(response, dialect, watch).await
     } else {
         read_whole(response, dialect).await
     };
@@ -265,19 +281,19 @@ struct Body {
     reply: Option<Reply>,
 }
 
-async fn read_stream(mut response: Parts, dialect: Dialect) -> Result<Body, Failure> {
+async fn read_stream(mut response: Parts, dialect: Dialect, watch: &mut Watch<'_>) -> Result<Body, Failure> {
     let mut frames = sse::Decoder::new();
     let mut collect = Collect { decoder: dialect.event_decoder(), fresh: Vec::new(), events: Vec::new() };
     loop {
         match response.next().await {
-            Ok(Some(part)) => collect.looked_at(|sink| frames.push(&part, sink))?,
+            Ok(Some(part)) => collect.looked_at(watch, |sink| frames.push(&part, sink))?,
             Ok(None) => break,
             // The answer is whole: how the server ends its body is no part of it.
             Err(_) if collect.is_over() => break,
             Err(failure) => return Err(failure),
         }
     }
-    collect.looked_at(|sink| frames.finish(sink))?;
+    collect.looked_at(watch, |sink| frames.finish(sink))?;
     collect.decoder.finish().map_err(|error| match content_type(&response.response) {
         Some(kind) if collect.events.is_empty() && !kind.starts_with("text/event-stream") => {
             Failure::new(ErrorClass::Parse, format!("a stream was asked for and `{kind}` came"))
@@ -304,12 +320,14 @@ impl Collect {
 
     fn looked_at(
         &mut self,
+        watch: &mut Watch<'_>,
         feed: impl FnOnce(&mut Sink<'_>) -> Result<(), WireError>,
     ) -> Result<(), WireError> {
         let now = Instant::now();
         let Self { decoder, fresh, events } = self;
         feed(&mut |frame| {
             decoder.decode(frame.event, frame.data, fresh)?;
+            fresh.iter().for_each(&mut *watch);
             events.extend(fresh.drain(..).map(|event| (event, frame.end, now)));
             Ok(())
         })

@@ -21,7 +21,7 @@ mod target;
 mod timeouts;
 
 pub use connection::{ConnectionFacts, Phases};
-pub use exchange::{Answer, Exchange};
+pub use exchange::{Answer, Exchange, Watch};
 pub use failure::{ErrorClass, Failure};
 pub use retry::{RetryPolicy, Wait};
 pub use target::{Auth, Target, TargetError};
@@ -62,6 +62,18 @@ impl Client {
     /// `intended` is when the request was meant to start; response time and send lag run from it.
     /// `headers` are added to the request, over those of the target.
     pub async fn send(&self, ask: &Ask, intended: Instant, headers: &http::HeaderMap) -> Exchange {
-        Box::pin(exchange::run(self, ask, intended, headers)).await
+        self.send_watched(ask, intended, headers, &mut |_| ()).await
+    }
+
+    /// As [`send`](Self::send), showing each event of a stream to `watch` as it comes. What `watch` does holds up
+    /// its next event, and no stamp.
+    pub async fn send_watched(
+        &self,
+        ask: &Ask,
+        intended: Instant,
+        headers: &http::HeaderMap,
+        watch: &mut Watch<'_>,
+    ) -> Exchange {
+        Box::pin(exchange::run(self, ask, intended, headers, watch)).await
     }
 }

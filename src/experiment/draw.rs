@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::group::{Arm, CacheState, Group};
+use crate::client::Watch;
 use crate::metric::Metric;
 use crate::seed::DrawId;
 use crate::session::{AskError, Place, RequestRecord, Session};
@@ -73,6 +74,19 @@ impl<'a> Draw<'a> {
     /// # Errors
     /// When the last attempt failed, or the budget is spent.
     pub async fn ask(&self, ask: &Ask) -> Result<Answer, AskError> {
+        self.ask_with(ask, None).await
+    }
+
+    /// As [`ask`](Self::ask), showing each event of the stream to `watch` as it comes; of every attempt, where an
+    /// exchange is tried again. What `watch` does holds up its next event, and no stamp.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_watching(&self, ask: &Ask, watch: &mut Watch<'_>) -> Result<Answer, AskError> {
+        self.ask_with(ask, Some(watch)).await
+    }
+
+    async fn ask_with(&self, ask: &Ask, watch: Option<&mut Watch<'_>>) -> Result<Answer, AskError> {
         let step = self.steps.fetch_add(1, Ordering::Relaxed);
         let place = Place {
             group: self.group.name.clone(),
@@ -88,7 +102,7 @@ impl<'a> Draw<'a> {
                 step,
             },
         };
-        let asked = Box::pin(self.session.ask(self.dialect(), &place, ask)).await;
+        let asked = Box::pin(self.session.ask(self.dialect(), &place, ask, watch)).await;
         let (answer, records) = match asked {
             Ok((answer, records)) => (Ok(answer), records),
             Err((error, records)) => (Err(error), records),

@@ -36,7 +36,13 @@ pub const STREAMING: Optimization = Optimization {
         metric: Metric::PERCEIVED,
         window: streaming::CLAIM,
     },
-    groups: || vec![streaming::length(&streaming::ANSWER_TOKENS), streaming::complexity()],
+    groups: || {
+        vec![
+            streaming::length(&streaming::ANSWER_TOKENS),
+            streaming::complexity(),
+            streaming::chunked(&streaming::WORK),
+        ]
+    },
 };
 
 /// Cached against uncached prompts.

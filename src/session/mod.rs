@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::catalog::{self, Model, Profile};
 use crate::client::control::{Control, ControlError};
-use crate::client::{Answer, Auth, Client, Failure, Target, TargetError, Wait};
+use crate::client::{Answer, Auth, Client, Failure, Target, TargetError, Wait, Watch};
 use crate::mock::{Mock, MockConfig, MockError, PacingReport};
 use crate::provenance::{self, Machine, Provenance, Truth, Versions};
 use crate::seed::{DRAW_HEADER, DrawId, Seed};
@@ -319,6 +319,7 @@ impl Session {
         dialect: Dialect,
         place: &Place,
         ask: &Ask,
+        mut watch: Option<&mut Watch<'_>>,
     ) -> Result<(Answer, Vec<RequestRecord>), (AskError, Vec<RequestRecord>)> {
         let Some(client) = self.clients.get(dialect.name()) else {
             return Err((AskError::Dialect(dialect), Vec::new()));
@@ -331,7 +332,10 @@ impl Session {
             if let Err(refused) = self.budget.take_request() {
                 return Err((refused.into(), records));
             }
-            let exchange = Box::pin(client.send(ask, Instant::now(), &headers)).await;
+            let exchange = match &mut watch {
+                Some(watch) => Box::pin(client.send_watched(ask, Instant::now(), &headers, watch)).await,
+                None => Box::pin(client.send(ask, Instant::now(), &headers)).await,
+            };
             let attempt = records.len() as u32 + 1;
             let record = RequestRecord::of(self, dialect, place, attempt, &exchange, pricing.as_ref());
             self.budget.spent(record.cost_usd);
@@ -342,9 +346,10 @@ impl Session {
             }
             match exchange.outcome {
                 Ok(answer) => {
-                    let lag = u64::try_from(answer.client_lag.as_nanos()).unwrap_or(u64::MAX);
-                    self.longest_lag.fetch_max(lag, Ordering::Relaxed);
-                    self.late_answers.fetch_add(u64::from(answer.client_lag > LATE), Ordering::Relaxed);
+                    // Who works on each event is late for the next on purpose.
+                    if watch.is_none() {
+                        self.note_lag(answer.client_lag);
+                    }
                     return Ok((answer, records));
                 }
                 Err(failure) => {
@@ -359,6 +364,12 @@ impl Session {
                 }
             }
         }
+    }
+
+    fn note_lag(&self, lag: Duration) {
+        let nanoseconds = u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX);
+        self.longest_lag.fetch_max(nanoseconds, Ordering::Relaxed);
+        self.late_answers.fetch_add(u64::from(lag > LATE), Ordering::Relaxed);
     }
 
     /// Tells the mock which draw a request is, so that its noise never depends on the order of requests. A

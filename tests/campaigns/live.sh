@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../.."
 runs=${1:-20}
 pause=${2:-60}
 directory=${3:-$(mktemp -d)}
+mkdir -p "$directory"
 export CRITERION_HOME=$directory/criterion
 filter=${FILTER:-^caching/ttft/(un)?cached/512\$}
 bench() { cargo bench --quiet --bench caching -- --noplot --sample-size "${SAMPLES:-20}" "$filter" >>"$directory/bench.log" 2>&1; }

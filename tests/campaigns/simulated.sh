@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 runs=${1:-100}
 directory=${2:-$(mktemp -d)}
+mkdir -p "$directory"
 export CRITERION_HOME=$directory/criterion
 bench() { cargo bench --quiet --bench caching -- --noplot --sample-size 20 '^caching/ttft/uncached/32000$' >>"$directory/bench.log" 2>&1; }
 gate() { cargo run --release --quiet -- gate --baseline campaign --dir "$directory/baselines" --max-regress 1% >>"$directory/gate.log" 2>&1; }

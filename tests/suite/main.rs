@@ -15,6 +15,7 @@ mod run;
 mod sequential;
 mod stamps;
 mod stats;
+mod streaming;
 mod support;
 mod timeline;
 mod truth;

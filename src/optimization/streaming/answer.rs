@@ -1,10 +1,4 @@
-//! Streaming: how much sooner does a reader see something, by the length of the answer?
-//!
-//! Off waits for the whole answer, on reads it as it comes; nothing else differs. What a reader perceives is
-//! the time to the first visible content: the whole latency when off, TTFT when on.
-//!
-//! Prediction: the perceived saving is the time that the rest of the answer takes, `(N − 1)·τ`; the total
-//! does not change.
+//! The answer as a whole against the answer as it comes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -113,7 +107,7 @@ const COMPLEXITY: [&str; 3] = ["simple", "medium", "complex"];
 const COMPLEXITY_TOKENS: u32 = 100;
 
 /// The published reduction of perceived latency by streaming.
-pub(super) const CLAIM: (f64, f64) = (0.6, 0.8);
+pub(in crate::optimization) const CLAIM: (f64, f64) = (0.6, 0.8);
 
 /// For which answers the published claim holds: `gain = (N - 1)·τ / (TTFT + (N - 1)·τ)`, solved for N.
 fn claim_holds(known: &Known<'_>) -> Option<String> {
