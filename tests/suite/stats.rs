@@ -1,11 +1,11 @@
 //! What the statistics promise: known values, invariances, and intervals that cover as often as they say.
 
 use llmlab::stats::{
-    Bootstrap, Interval, Method, Paired, Summary, autocorrelation, difference, gate_floor, marked_below,
-    mean_interval, quantile, ratio, samples_for, sorted,
+    Bootstrap, Interval, Method, Paired, Summary, Trimmed, autocorrelation, between_runs, difference,
+    gate_floor, holm, marked_below, mean_interval, quantile, ratio, samples_for, sorted,
 };
 use proptest::prelude::*;
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal, StandardNormal};
 
@@ -287,5 +287,94 @@ proptest! {
         prop_assert!(s.lag1.is_none_or(|lag1| lag1.abs() <= 1.0 + 1e-12));
         let interval = s.mean_interval.unwrap();
         prop_assert!(s.min <= interval.low && interval.low <= interval.high && interval.high <= s.max);
+    }
+}
+
+#[test]
+fn holm_rejects_step_by_step() {
+    // The example of Holm's paper, by hand: 0.005·4, 0.011·3, 0.02·2, 0.04·1
+    let adjusted = holm(&[0.04, 0.005, 0.02, 0.011]);
+    for (adjusted, by_hand) in adjusted.iter().zip([0.04, 0.02, 0.04, 0.033]) {
+        assert!(close(*adjusted, by_hand), "{adjusted} for {by_hand}");
+    }
+    assert!(holm(&[]).is_empty());
+    assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
+}
+
+#[test]
+fn a_trimmed_mean_is_that_of_the_middle() {
+    // One of ten is cut at either end; winsorised, the values are 2 2 3 4 5 6 7 8 9 9
+    let trimmed = Trimmed::of(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 1e9]).unwrap();
+    assert!(close(trimmed.mean, 5.5) && trimmed.freedom == 7.0 && trimmed.n == 10, "{trimmed:?}");
+    // Squares about 5.5: 2·(12.25 + 12.25) + 6.25 + 2.25 + 0.25 + 0.25 + 2.25 + 6.25 = 66.5
+    assert!(close(trimmed.variance, 66.5 / (8.0 * 7.0)), "{trimmed:?}");
+    assert_eq!([&[][..], &[1.0], &[1.0, f64::NAN]].map(|values| Trimmed::of(values).is_none()), [true; 3]);
+}
+
+#[test]
+fn a_trimmed_mean_is_as_sure_as_it_says() {
+    // Given samples of 20 with one value in twenty several times larger
+    let mut outside = 0;
+    for seed in 0..2_000 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let values: Vec<f64> = (0..20)
+            .map(|_| {
+                let value: f64 = StandardNormal.sample(&mut random);
+                if random.random_bool(0.05) { 5.0 * value } else { value }
+            })
+            .collect();
+        // When the interval is Student's, with its degrees of freedom (2.131 for 15)
+        let trimmed = Trimmed::of(&values).unwrap();
+        assert_eq!(trimmed.freedom, 15.0);
+        outside += usize::from(trimmed.mean.abs() > 2.131 * trimmed.variance.sqrt());
+    }
+    // Then about one in twenty misses
+    assert!((60..=140).contains(&outside), "{outside} of 2000");
+}
+
+#[test]
+fn what_differs_between_runs_is_found() {
+    let runs = |sd: f64| {
+        let mut random = ChaCha8Rng::seed_from_u64(11);
+        let mut draw = |sd: f64| {
+            let value: f64 = StandardNormal.sample(&mut random);
+            sd * value
+        };
+        let mut run = || {
+            let level = draw(sd);
+            let values: Vec<f64> = (0..50).map(|_| level + draw(0.2)).collect();
+            Trimmed::of(&values).unwrap()
+        };
+        (0..60).map(|_| (0..4).map(|_| run()).collect()).collect::<Vec<Vec<_>>>()
+    };
+    // 60 benchmarks of four runs find a spread of 5% between runs beside one of 20% within them
+    let (variance, freedom) = between_runs(&runs(0.05)).unwrap();
+    assert!((0.04..0.06).contains(&variance.sqrt()), "{}", variance.sqrt());
+    assert!((60.0..180.0).contains(&freedom), "{freedom}");
+    // Where there is none, little is found
+    assert!(between_runs(&runs(0.0)).unwrap().0.sqrt() < 0.015);
+    // And one run says nothing of it
+    assert!(between_runs(&[runs(0.0)[0][..1].to_vec()]).is_none());
+}
+
+proptest! {
+    #[test]
+    fn adjusting_never_makes_a_test_surer(p in prop::collection::vec(0.0..1.0_f64, 1..40)) {
+        let adjusted = holm(&p);
+        for (adjusted, p) in adjusted.iter().zip(&p) {
+            prop_assert!(adjusted >= p && *adjusted <= 1.0 && *adjusted <= p * 40.0);
+        }
+    }
+
+    #[test]
+    fn a_trimmed_mean_moves_and_scales_with_its_values(
+        values in prop::collection::vec(-100.0..100.0_f64, 2..60), shift in -50.0..50.0_f64, scale in 0.1..10.0_f64,
+    ) {
+        let (before, after) = (
+            Trimmed::of(&values).unwrap(),
+            Trimmed::of(&values.iter().map(|value| value * scale + shift).collect::<Vec<_>>()).unwrap(),
+        );
+        prop_assert!((after.mean - (before.mean * scale + shift)).abs() < 1e-6);
+        prop_assert!((after.variance - before.variance * scale * scale).abs() < 1e-6 * (1.0 + after.variance));
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! The figures are printed (`cargo test --test suite truth -- --nocapture`). On a machine that does other
 //! things as well they say little, so that the bound on them, 0.3 ms for half of the values and 2 ms for 99
-//! of 100, is only held to with `LLMLAB_TEST_STRICT=1`. What does not depend on the machine is always
+//! of 100, is only held to with `LLMLAB_TEST_STRICT=1`. What the machine itself adds is seen beside them: a
+//! plain blocking socket asks the same server in turn with the client, and its errors are the floor. What does not depend on the machine is always
 //! asserted: every token came, in order, and no time is shorter than the truth.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
@@ -200,19 +201,73 @@ fn is_strict() -> bool {
     Environment::of_process().get("LLMLAB_TEST_STRICT") == Some("1")
 }
 
+async fn answer(client: &Client) -> Answer {
+    let ask = Ask::question("Tell me the truth.", 20);
+    client.send(&ask, Instant::now(), &HeaderMap::new()).await.outcome.expect("the server answers")
+}
+
 /// The answers of a stream that asks again as soon as it is answered, the first one left out: it opened the
 /// connection.
 async fn stream(client: Client, requests: usize) -> Vec<Answer> {
+    answer(&client).await;
     let mut answers = Vec::with_capacity(requests);
-    for request in 0..=requests {
-        let ask = Ask::question("Tell me the truth.", 20);
-        let exchange = client.send(&ask, Instant::now(), &HeaderMap::new()).await;
-        let answer = exchange.outcome.expect("the server answers");
-        if request > 0 {
-            answers.push(answer);
-        }
+    for _ in 0..requests {
+        answers.push(answer(&client).await);
     }
     answers
+}
+
+/// What a plain blocking socket reports beyond the truth for the first token, in milliseconds.
+struct Floor(BufReader<TcpStream>);
+
+impl Floor {
+    fn connect(url: &str) -> Self {
+        let stream = TcpStream::connect(url.trim_start_matches("http://")).expect("the server listens");
+        stream.set_nodelay(true).expect("a socket takes its options");
+        Self(BufReader::new(stream))
+    }
+
+    fn ask(&mut self) -> f64 {
+        let sent = Instant::now();
+        self.0.get_mut().write_all(b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n").expect("it is written");
+        let mut first = None;
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line).expect("the server answers");
+            let now = Instant::now();
+            if let Some(offset) = line.split("\"content\":\"").nth(1).and_then(|rest| rest.split(' ').next())
+            {
+                let truth = Duration::from_nanos(offset.parse().expect("each token is its own offset"));
+                first.get_or_insert_with(|| milliseconds(now - sent) - milliseconds(truth));
+            }
+            if line == "0\r\n" {
+                self.0.read_line(&mut String::new()).expect("the body ends");
+                return first.expect("a token came");
+            }
+        }
+    }
+}
+
+/// The client's errors over one stream, and those of a plain socket that asks in turn with it.
+async fn in_turn(requests: usize) -> (Errors, Vec<f64>) {
+    let server = TruthServer::start();
+    let client = support::client(Dialect::OpenAi, &server.url);
+    let mut floor = Floor::connect(&server.url);
+    let (mut errors, mut floors) = (Errors::default(), Vec::new());
+    answer(&client).await;
+    for _ in 0..requests {
+        let asked = tokio::task::spawn_blocking(move || {
+            let error = floor.ask();
+            (floor, error)
+        });
+        let (again, error) = asked.await.expect("no thread panics");
+        floor = again;
+        floors.push(error);
+        let answer = answer(&client).await;
+        errors.add(&answer.timeline);
+        errors.lag = errors.lag.max(answer.client_lag);
+    }
+    (errors, floors)
 }
 
 /// The errors of `requests` requests in each of `streams` streams at a time.
@@ -234,7 +289,16 @@ async fn measure(streams: usize, requests: usize) -> Errors {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_client_reports_what_the_server_did() {
-    for (streams, requests) in [(1, 60), (64, 5)] {
-        measure(streams, requests).await.report(streams);
-    }
+    measure(64, 5).await.report(64);
+    let (errors, floors) = in_turn(if is_strict() { 300 } else { 30 }).await;
+    let floors = sorted(&floors);
+    let at = |q| quantile(&floors, q).expect("there are errors");
+    let (p50, p99, max) = (at(0.5), at(0.99), at(1.0));
+    writeln!(
+        std::io::stderr(),
+        "floor error at  1 streams, n = {:>4}: p50 {p50:.3} ms, p99 {p99:.3} ms, max {max:.3} ms (a plain socket)",
+        floors.len()
+    )
+    .expect("standard error is open");
+    errors.report(1);
 }

@@ -149,7 +149,11 @@ impl Found<'_> {
     fn decision(&self, slower: f64, faster: f64, alpha: f64, rules: &Rules, calibrated: bool) -> Decision {
         let Some(estimate) = self.estimate else { return Decision::Pass };
         let (limit, target) = (self.case.limit.ln_1p(), rules.detect.ln_1p());
-        let fails = if matches!(rules.stage, Stage::Again { last: false }) { BEYOND_DOUBT } else { ALPHA };
+        let fails = match rules.stage {
+            Stage::First => 0.0,
+            Stage::Again { last: false } => BEYOND_DOUBT,
+            Stage::Only | Stage::Again { last: true } => ALPHA,
+        };
         if slower < fails && estimate.mean >= limit {
             if calibrated { Decision::Regression } else { Decision::Uncalibrated }
         } else if faster < ALPHA && estimate.mean <= -limit {

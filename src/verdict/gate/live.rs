@@ -1,11 +1,12 @@
 //! Live runs: each arm by its ratio to its control, run by run.
 
 use std::collections::BTreeMap;
+use std::f64::consts::FRAC_PI_2;
 
 use super::estimate::over_runs;
 use super::judge::Found;
 use super::{Case, Shared, shift};
-use crate::stats::{Trimmed, autocorrelation, between_runs};
+use crate::stats::{Trimmed, autocorrelation, between_runs, median, sorted};
 
 /// The cases with their estimates, the shift that all share, and the variance between runs.
 pub(super) fn find(cases: &[Case]) -> (Vec<Found<'_>>, Option<Shared>, Option<f64>) {
@@ -31,14 +32,22 @@ pub(super) fn find(cases: &[Case]) -> (Vec<Found<'_>>, Option<Shared>, Option<f6
     let found = cases.iter().zip(&runs).map(|(case, runs)| {
         let estimate =
             runs.as_ref().and_then(|(baseline, new)| over_runs(baseline, new, between.unwrap_or((0.0, 1.0))));
-        let found = Found { case, estimate, uncorrected: None, margin: 0.0, note: None };
-        control(case).map_or_else(|| found.clone(), |control| moved.correct(&found, control))
+        Found { case, estimate, uncorrected: None, margin: 0.0, note: None }
     });
-    (found.collect(), moved.shared, between.map(|(variance, _)| variance))
+    let found: Vec<_> = found.collect();
+    let corrected = found.iter().map(|one| {
+        let control = control(one.case)
+            .and_then(|control| moved.of_control(control, one, &found).map(|by| (control, by)));
+        control.map_or_else(|| one.clone(), |(control, by)| correct(one, control, by))
+    });
+    (corrected.collect(), moved.shared, between.map(|(variance, _)| variance))
 }
 
 /// How many of its standard errors a control must have moved by.
 const CLEARLY: f64 = 3.0;
+
+/// So many arms say how far their control moved.
+const SIBLINGS: usize = 3;
 
 /// Which benchmarks of a live run moved by themselves.
 struct Moved<'a> {
@@ -65,23 +74,38 @@ impl<'a> Moved<'a> {
         }
     }
 
-    /// A control that moved by itself takes every ratio to it along. The arm's change must then also show
-    /// against what all benchmarks share.
-    fn correct<'b>(&self, found: &Found<'b>, control: &Case) -> Found<'b> {
-        let moved = self.own.get(control.id.as_str()).filter(|(moved, variance)| {
-            moved.abs() >= found.case.limit.ln_1p() / 2.0 && moved.abs() >= CLEARLY * variance.sqrt()
-        });
-        let Some(&(moved, variance)) = moved else { return found.clone() };
-        Found {
-            estimate: found.estimate.map(|estimate| estimate.corrected(-moved, variance)),
-            uncorrected: found.estimate,
-            note: Some(format!(
-                "its control {} moved by {:+.1}% itself, which is taken off",
-                control.id,
-                moved.exp_m1() * 100.0
-            )),
-            ..found.clone()
+    /// How far the control of `one` moved by itself, with the variance of that: as far as the arms that share it
+    /// moved away from it, where they agree with what it did; else as far as it clearly did.
+    fn of_control(&self, control: &Case, one: &Found<'_>, found: &[Found<'_>]) -> Option<(f64, f64)> {
+        let (moved, variance) = *self.own.get(control.id.as_str())?;
+        let matters = |change: f64| change.abs() >= one.case.limit.ln_1p() / 2.0;
+        let is_sibling = |other: &&Found<'_>| {
+            other.case.control == one.case.control && other.case.new.len() == one.case.new.len()
+        };
+        let siblings: Vec<_> = found.iter().filter(is_sibling).filter_map(|other| other.estimate).collect();
+        let means: Vec<f64> = siblings.iter().map(|estimate| estimate.mean).collect();
+        let away = median(&sorted(&means)).filter(|away| siblings.len() >= SIBLINGS && matters(*away));
+        match away {
+            // The median of k normal values has a variance of π/2k of one of theirs.
+            Some(away) if -moved * away.signum() >= away.abs() / 2.0 => {
+                Some((-away, siblings[0].error().powi(2) * FRAC_PI_2 / siblings.len() as f64))
+            }
+            _ => (matters(moved) && moved.abs() >= CLEARLY * variance.sqrt()).then_some((moved, variance)),
         }
+    }
+}
+
+/// A control that moved takes every ratio to it along. The arm's change must then also show without that.
+fn correct<'a>(found: &Found<'a>, control: &Case, (moved, variance): (f64, f64)) -> Found<'a> {
+    Found {
+        estimate: found.estimate.map(|estimate| estimate.corrected(-moved, variance)),
+        uncorrected: found.estimate,
+        note: Some(format!(
+            "its control {} moved by {:+.1}% itself, which is taken off",
+            control.id,
+            moved.exp_m1() * 100.0
+        )),
+        ..found.clone()
     }
 }
 

@@ -79,7 +79,7 @@ pub struct Rules {
 pub enum Stage {
     /// One judgement, and no second look.
     Only,
-    /// The first look: it names suspects.
+    /// The first look: it names suspects, and nothing fails.
     First,
     /// A further look, at suspects alone. Until the last one only what is beyond doubt fails (p < 0.001, the
     /// boundary of Haybittle 1971 and Peto 1976), and who no longer looks slow is cleared: neither makes false
