@@ -1,7 +1,8 @@
 //! Can the gate's alarm be trusted? Suites of known truth, judged by it and by the rules people use instead.
 //!
 //! Nothing is measured: `cargo bench --bench gate` draws 10,000 suites of 60 benchmarks for each row, and
-//! `cargo bench --bench gate -- 500` so many. A smoke run (`-- --test`) draws a few.
+//! `cargo bench --bench gate -- 500 'wanders'` so many for each row whose text has that word. A smoke run
+//! (`-- --test`) draws a few.
 
 use std::process::ExitCode;
 use std::thread;
@@ -48,6 +49,7 @@ fn changes() -> Vec<(&'static str, Change, bool)> {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    let filter = args.iter().find(|arg| !arg.starts_with('-') && arg.parse::<u64>().is_err());
     let number = args.iter().find_map(|arg| arg.parse().ok());
     let is_smoke = args.iter().any(|arg| arg == "--test") || !args.iter().any(|arg| arg == "--bench");
     let suites = number.unwrap_or(if is_smoke { 2 } else { SUITES });
@@ -59,10 +61,11 @@ fn main() -> ExitCode {
     say(&format!("|---|---|{}", "---:|---:|".repeat(RULES.len())));
     for (number, (noise_name, noise)) in noises().into_iter().enumerate() {
         for (change_name, change, everywhere) in changes() {
-            if number == 0 || everywhere {
+            let row = format!("{noise_name} | {change_name}");
+            if filter.map_or(number == 0 || everywhere, |filter| row.contains(filter.as_str())) {
                 let said = try_all(&noise, &change, suites);
                 let cells = (0..RULES.len()).map(|rule| cells(&said, rule, change.one > 1.0));
-                say(&format!("| {noise_name} | {change_name} | {} |", cells.collect::<Vec<_>>().join(" | ")));
+                say(&format!("| {row} | {} |", cells.collect::<Vec<_>>().join(" | ")));
             }
         }
     }

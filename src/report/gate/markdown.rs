@@ -1,6 +1,6 @@
 //! A gate's findings for a pull request or a job summary.
 
-use super::{by_weight, change, grounds, headline, medians, reason, word};
+use super::{by_weight, change, change_heading, grounds, headline, medians, reason, word};
 use crate::gate::{BenchReport, Report};
 use crate::verdict::gate::{Decision, Judged, Outcome};
 
@@ -23,18 +23,18 @@ fn bench(bench: &BenchReport) -> String {
     let mut parts = vec![format!("**{}** · {} · {}", bench.bench, bench.mode, bench.model)];
     parts.push(grounds(bench).into_iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n"));
     if !notable.is_empty() {
-        parts.push(table(&notable));
+        parts.push(table(bench, &notable));
     }
     parts.push(format!(
         "<details><summary>all {} benchmarks</summary>\n\n{}\n\n</details>",
         judged.len(),
-        table(&judged)
+        table(bench, &judged)
     ));
     parts.join("\n\n")
 }
 
-fn table(judged: &[&Judged]) -> String {
-    let head = "| | benchmark | n | p50 | change [95%] | |\n|---|---|---:|---|---|---|";
+fn table(bench: &BenchReport, judged: &[&Judged]) -> String {
+    let head = format!("| | benchmark | n | p50 | {} | |\n|---|---|---:|---|---|---|", change_heading(bench));
     let row = |judged: &&Judged| {
         let ended = if judged.gated {
             word(&judged.decision).to_owned()
@@ -51,5 +51,5 @@ fn table(judged: &[&Judged]) -> String {
             reason(judged).unwrap_or_default()
         )
     };
-    std::iter::once(head.to_owned()).chain(judged.iter().map(row)).collect::<Vec<_>>().join("\n")
+    std::iter::once(head).chain(judged.iter().map(row)).collect::<Vec<_>>().join("\n")
 }

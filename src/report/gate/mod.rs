@@ -29,6 +29,15 @@ fn word(decision: &Decision) -> &'static str {
     }
 }
 
+/// What the column of changes holds.
+fn change_heading(bench: &BenchReport) -> &'static str {
+    match (bench.verdict.kind, &bench.verdict.shared) {
+        (Kind::Ratio, _) => "ratio's change [95%]",
+        (Kind::Paired, Some(_)) => "change beyond that [95%]",
+        (Kind::Paired, None) => "change [95%]",
+    }
+}
+
 /// `+12.3% [+10.1, +14.6]`.
 fn change(interval: &Interval) -> String {
     let percent = |fraction: f64| format!("{:+.1}", fraction * 100.0).replace('-', "−");

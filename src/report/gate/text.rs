@@ -2,9 +2,12 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{by_weight, change, grounds, headline, medians, reason, word};
+use super::{by_weight, change, change_heading, grounds, headline, medians, reason, word};
 use crate::gate::{BenchReport, Report};
 use crate::verdict::gate::{Decision, Judged};
+
+/// The columns that hold numbers.
+const NUMBERS: [usize; 3] = [2, 5, 6];
 
 /// Benchmarks that passed are counted, and shown only with `all`.
 pub fn report(report: &Report, all: bool) -> String {
@@ -34,23 +37,14 @@ fn table(bench: &BenchReport, all: bool) -> String {
         return passed.unwrap_or_default();
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "",
-        "benchmark",
-        "n",
-        "p50",
-        "change [95%]",
-        "limit",
-        "p",
-        "",
-    ]);
+    let change = change_heading(bench);
+    let header = ["", "benchmark", "n", "p50", change, "limit", "p", ""];
+    table.load_style(presets::NOTHING).set_header(header);
     for judged in rows {
         table.add_row(row(judged));
     }
-    for column in
-        [2, 5, 6].into_iter().filter_map(|index| table.column_mut(index).map(|_| index)).collect::<Vec<_>>()
-    {
-        if let Some(column) = table.column_mut(column) {
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if NUMBERS.contains(&index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
