@@ -56,6 +56,12 @@ pub enum GateError {
         /// Its pattern.
         id: String,
     },
+    /// A run that was to confirm a benchmark lacks it.
+    #[error("--confirm: the further run lacks {id}")]
+    Unconfirmed {
+        /// The benchmark.
+        id: String,
+    },
     /// Suspects could not be measured again.
     #[error("--confirm: measuring {bench} again failed: {reason}")]
     Confirm {

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::baseline::{self, Baseline, BenchRuns, RunInfo};
 use crate::verdict::Quantile;
-use crate::verdict::gate::{Case, Decision, Judged, Outcome, Rules, Stage, Verdict, judge};
+use crate::verdict::gate::{Decision, Judged, Outcome, Verdict, judge_in_looks};
 use cases::Cases;
 
 /// The version of [`Report`]'s format; its schema is `fixtures/schemas/gate.v1.json`.
@@ -168,7 +168,7 @@ struct Looked<'a> {
     samples: usize,
 }
 
-/// Judges, and looks again at suspects until none is left or one fails.
+/// Judges, and looks again at suspects if that is asked for. Returns the ids of the runs that did.
 fn look(
     cases: Cases,
     run: &Looked<'_>,
@@ -179,41 +179,21 @@ fn look(
     if let Some(quantile) = options.quantile {
         return Ok((percentile::judge(&cases, kind, quantile), Vec::new()));
     }
-    let rules = |stage| Rules { kind, detect: options.detect, stage };
-    let Some(confirm) = &options.confirm else { return Ok((judge(&cases, &rules(Stage::Only)), Vec::new())) };
-    let mut verdict = judge(&cases, &rules(Stage::First));
+    let looks = options.confirm.as_ref().map_or(0, |confirm| confirm.runs);
     let mut runs = Vec::new();
-    for look in 1..=confirm.runs {
-        for (case, judged) in cases.iter_mut().zip(&verdict.benchmarks) {
-            case.suspect = judged.suspect;
-        }
-        let wanted = to_measure(&cases);
-        if wanted.is_empty() || verdict.outcome() == Outcome::Regression {
-            break;
-        }
+    let verdict = judge_in_looks(&mut cases, kind, options.detect, looks, |look, cases, wanted| {
+        let Some(confirm) = &options.confirm else { return Ok::<(), GateError>(()) };
         let suspects = cases.iter().filter(|case| case.suspect).count();
-        say(&format!(
-            "{}: look {look} of at most {} at {suspects} that seem slower",
-            run.bench.bench, confirm.runs
-        ));
-        let again = confirm.measure(run, &wanted, &options.criterion_home, look)?;
-        for case in &mut cases {
-            if let Some(values) = again.benchmark(&case.id).filter(|_| wanted.contains(&case.id)) {
-                case.new.extend(values.runs.iter().cloned());
-            }
+        say(&format!("{}: look {look} of at most {looks} at {suspects} that seem slower", run.bench.bench));
+        let ids: Vec<_> = wanted.iter().map(|&index| cases[index].id.clone()).collect();
+        let again = confirm.measure(run, &ids, &options.criterion_home, look)?;
+        for &index in wanted {
+            let id = &cases[index].id;
+            let values = again.benchmark(id).ok_or_else(|| GateError::Unconfirmed { id: id.clone() })?;
+            cases[index].new.extend(values.runs.iter().cloned());
         }
         runs.extend(again.runs.into_iter().map(|run| run.run_id));
-        verdict = judge(&cases, &rules(Stage::Again { last: look == confirm.runs }));
-    }
+        Ok(())
+    })?;
     Ok((verdict, runs))
-}
-
-/// The ids of suspects and of their controls.
-fn to_measure(cases: &[Case]) -> Vec<String> {
-    let suspects = cases.iter().filter(|case| case.suspect);
-    let mut ids: Vec<_> =
-        suspects.flat_map(|case| [Some(&case.id), case.control.as_ref()]).flatten().cloned().collect();
-    ids.sort();
-    ids.dedup();
-    ids
 }

@@ -4,13 +4,13 @@
 //! ratio of an arm to its control wanders from run to run. Beside the lab's gate stand the rules that people
 //! use instead of it, on the same numbers.
 
-use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::gate::{CONFIRMING_RUNS, Case, Decision, Kind, Outcome, Rules, Stage, judge};
+use super::gate::{CONFIRMING_RUNS, Case, Decision, Kind, Outcome, judge_in_looks};
 use crate::metric::Unit;
 use crate::stats::{quantile, sorted};
 
@@ -171,37 +171,21 @@ impl Suite {
 
     fn gated(&self, draw: &mut Draw, change: &Change) -> Said {
         let mut cases = self.cases();
-        let rules = |stage| Rules { kind: Kind::Ratio, detect: DETECT, stage };
-        let mut verdict = judge(&cases, &rules(Stage::First));
-        for look in 1..=CONFIRMING_RUNS {
-            // Whoever failed beyond doubt needs no further run, nor does who was cleared.
-            for (case, judged) in cases.iter_mut().zip(&verdict.benchmarks) {
-                case.suspect = judged.suspect;
-            }
-            let again = self.to_measure(&cases);
-            if again.is_empty() || verdict.outcome() == Outcome::Regression {
-                break;
-            }
+        let verdict = judge_in_looks(&mut cases, Kind::Ratio, DETECT, CONFIRMING_RUNS, |_, cases, wanted| {
             let drift = draw.noise.drift * draw.normal();
-            for index in again {
-                let level =
-                    drift + self.benchmarks[index].confirming_wander(draw) + factor(index, change).ln();
-                cases[index].new.push(draw.run(level));
+            for &index in wanted {
+                let own = self.benchmarks[index].confirming_wander(draw);
+                cases[index].new.push(draw.run(drift + own + factor(index, change).ln()));
             }
-            verdict = judge(&cases, &rules(Stage::Again { last: look == CONFIRMING_RUNS }));
-        }
+            Ok::<_, Infallible>(())
+        });
+        let Ok(verdict) = verdict;
         let slower = |index: usize| verdict.benchmarks[index].decision == Decision::Regression;
         Said {
             caught: slower(0),
             false_alarms: (1..cases.len()).filter(|&index| slower(index)).count(),
             inconclusive: verdict.outcome() == Outcome::Inconclusive,
         }
-    }
-
-    /// Suspects and their controls.
-    fn to_measure(&self, cases: &[Case]) -> BTreeSet<usize> {
-        let suspects = (0..BENCHMARKS).filter(|&index| cases[index].suspect);
-        suspects.flat_map(|index| [Some(index), self.benchmarks[index].control]).flatten().collect()
     }
 
     fn cases(&self) -> Vec<Case> {

@@ -180,6 +180,43 @@ fn the_manifest_of_a_baseline_fits_its_schema_and_nothing_else_does() {
     }
 }
 
+/// What a gate says of the run as if another one were its baseline.
+fn findings(run: &BenchRun) -> Value {
+    let directory = tempfile::tempdir().expect("a directory");
+    let llmlab = |args: &[&str]| {
+        let mut command = command("llmlab");
+        command.args(args).arg("--dir").arg(directory.path()).arg("--criterion-home").arg(run.home());
+        command.output().expect("llmlab starts")
+    };
+    assert!(llmlab(&["baseline", "save", "main"]).status.success());
+    let path = directory.path().join("main/manifest.json");
+    let mut manifest: Value =
+        serde_json::from_str(&fs::read_to_string(&path).expect("a manifest")).expect("JSON");
+    manifest["benches"]["caching"]["runs"][0]["run_id"] = "another".into();
+    fs::write(&path, manifest.to_string()).expect("the manifest is written");
+    let gated = llmlab(&["gate", "--baseline", "main", "--format", "json"]);
+    serde_json::from_slice(&gated.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&gated.stderr)))
+}
+
+#[test]
+fn the_findings_of_a_gate_fit_their_schema() {
+    let gate = jsonschema::validator_for(&schema("gate.v1.json")).expect("a schema");
+    let findings = findings(&RUN);
+    assert_valid(&gate, &findings);
+    assert_eq!(findings["outcome"], "pass", "a run does not differ from itself");
+    for (pointer, value) in [
+        ("/outcome", json!("fine")),
+        ("/benches/0/benchmarks/0/decision", json!("slower")),
+        ("/benches/0/benchmarks/0/p", json!(2)),
+        ("/benches/0/baseline_runs", json!([])),
+    ] {
+        let mut wrong = findings.clone();
+        *wrong.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} in {findings:#}")) = value;
+        assert!(!gate.is_valid(&wrong), "{pointer}");
+    }
+}
+
 #[test]
 fn the_result_of_a_run_fits_its_schema_whether_it_decides_or_not() {
     let smoke = comparison(&["caching", "--quick"]);

@@ -1,6 +1,8 @@
 //! The gate as its users know it: unchanged, slower, faster, in doubt, and every way in which it cannot judge.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use llmlab::metric::Unit;
 use llmlab::seed::{DrawId, Seed};
@@ -220,6 +222,53 @@ fn four_live_runs_find_an_arm_and_not_the_drift() {
     let drifted = live(4, 1.5, 1.5).gate(&[]);
     assert_code(&drifted, 0);
     assert!(drifted.stdout.contains("drift of the target, taken off"), "{}", drifted.stdout);
+}
+
+/// An exported result of `n` answers that take `level` milliseconds and up to a tenth more.
+fn exported(directory: &Path, name: &str, mode: &str, level: f64, n: usize) -> PathBuf {
+    let timing = |round: usize| serde_json::json!({ "round": round, "latency_ms": level * (1.0 + 0.1 * round as f64 / n as f64), "ttft_ms": null });
+    let result = serde_json::json!({
+        "schema_version": 1,
+        "name": "streaming",
+        "timestamp": "2026-01-02T03:04:05Z",
+        "provenance": { "mode": mode, "model": "m", "target": "mock" },
+        "results": [{
+            "config": { "name": "on/50", "model": "m" },
+            "timing_results": (1..=n).map(timing).collect::<Vec<_>>(),
+            "stats": { "count": n },
+        }],
+    });
+    let path = directory.join(name);
+    fs::write(&path, result.to_string()).expect("the file is written");
+    path
+}
+
+#[test]
+fn two_exported_results_are_judged_as_the_shell_script_did() {
+    let directory = tempfile::tempdir().unwrap();
+    let export = |name, mode, level, n| exported(directory.path(), name, mode, level, n);
+    let before = export("before.json", "simulated", 100.0, 100);
+    let gate = |after: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_llmlab"));
+        command.arg("gate").args([&before, after]);
+        let command = command.args(["--metric", "p95", "--warn", "10%", "--fail", "15%"]);
+        Ran::of(command.output().expect("llmlab runs"))
+    };
+    let slower = gate(&export("slower.json", "simulated", 130.0, 100));
+    assert_code(&slower, 1);
+    assert!(slower.stdout.contains("P95 latency change: 30.0%"), "{}", slower.stdout);
+    assert!(slower.stdout.contains("REGRESSION DETECTED"), "{}", slower.stdout);
+    for (name, level) in [("faster.json", 80.0), ("same.json", 101.0), ("warned.json", 112.0)] {
+        let ran = gate(&export(name, "simulated", level, 100));
+        assert_code(&ran, 0);
+        assert!(!ran.stdout.contains("REGRESSION DETECTED"), "{}", ran.stdout);
+    }
+    // Ten values hold no p95, two modes no comparison
+    assert_code(&gate(&export("few.json", "simulated", 130.0, 10)), 3);
+    let other = gate(&export("live.json", "live", 100.0, 100));
+    assert_code(&other, 2);
+    assert!(other.stderr.contains("not comparable"), "{}", other.stderr);
+    assert_code(&gate(&directory.path().join("missing.json")), 2);
 }
 
 /// What the gate says of so many suites of known truth.

@@ -13,9 +13,11 @@
 mod estimate;
 mod judge;
 mod live;
+mod looks;
 mod shift;
 
 pub use judge::judge;
+pub use looks::judge_in_looks;
 
 use serde::Serialize;
 
