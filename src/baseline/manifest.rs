@@ -90,14 +90,21 @@ impl Manifest {
 
     /// A manifest says where to read, and is somebody else's file.
     fn check(&self, path: &Path) -> Result<(), BaselineError> {
+        let unreadable = |reason: String| BaselineError::Unreadable { path: path.to_owned(), reason };
+        if self.benches.is_empty() {
+            return Err(unreadable("it names no bench".into()));
+        }
         for (bench, entry) in &self.benches {
             criterion::relative(path, bench)?;
+            if entry.runs.is_empty() || entry.benchmarks.is_empty() {
+                return Err(unreadable(format!("it names no run or no benchmark of {bench}")));
+            }
             for benchmark in &entry.benchmarks {
                 criterion::relative(path, &benchmark.directory)?;
-                if benchmark.files.len() != entry.runs.len() || entry.runs.is_empty() {
+                if benchmark.files.len() != entry.runs.len() {
                     let (files, runs) = (benchmark.files.len(), entry.runs.len());
                     let reason = format!("{} has hashes for {files} of {runs} runs", benchmark.id);
-                    return Err(BaselineError::Unreadable { path: path.to_owned(), reason });
+                    return Err(unreadable(reason));
                 }
             }
         }

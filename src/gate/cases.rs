@@ -16,18 +16,18 @@ impl Cases {
         let case = |measured: &Measured| {
             let new = new.benchmark(&measured.id)?;
             let rule = options.rules.of(measured);
+            // A live control is what others are judged by.
+            let is_judged = kind == Kind::Paired || measured.control.is_some();
+            let default = measured.primary || kind == Kind::Paired;
             Some(Case {
                 id: measured.id.clone(),
                 metric: measured.metric.clone(),
                 unit: measured.unit,
                 // Replayed noise leaves nothing to correct for: every metric may fail. Live, each one more
                 // makes the others harder to catch, so that only what was declared counts.
-                gated: rule.and_then(|rule| rule.gate).unwrap_or(measured.primary || kind == Kind::Paired),
+                gated: is_judged && rule.and_then(|rule| rule.gate).unwrap_or(default),
                 control: measured.control.clone(),
-                limit: rule
-                    .and_then(|rule| rule.max_regress)
-                    .or(options.rules.max_regress)
-                    .unwrap_or(options.max_regress),
+                limit: rule.and_then(|rule| rule.max_regress).unwrap_or_else(|| options.limit()),
                 baseline: measured.runs.clone(),
                 new: new.runs.clone(),
                 suspect: false,

@@ -30,6 +30,10 @@ impl Confirm {
         let records = baseline::records(criterion_home, &bench.bench);
         let home = records.join("confirm").join(&run.new_run.run_id).join(look.to_string());
         let failed = |reason: String| GateError::Confirm { bench: bench.bench.clone(), reason };
+        // What an earlier gate left here is no second look at this run.
+        if home.exists() {
+            std::fs::remove_dir_all(&home).map_err(|error| failed(error.to_string()))?;
+        }
         std::fs::create_dir_all(&home).map_err(|error| failed(error.to_string()))?;
         let home = home.canonicalize().map_err(|error| failed(error.to_string()))?;
         let status = self.command(run, ids, &home).status();

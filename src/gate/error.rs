@@ -36,6 +36,12 @@ pub enum GateError {
         /// The baseline.
         name: String,
     },
+    /// Nothing of a bench may fail.
+    #[error("nothing of {bench} is gated: its rules leave no benchmark, or its live run has controls alone")]
+    Nothing {
+        /// The bench.
+        bench: String,
+    },
     /// A run without a run.
     #[error("the latest run of {bench} holds nothing")]
     Empty {

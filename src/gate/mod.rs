@@ -17,13 +17,16 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::baseline::{self, Baseline, BenchRuns, RunInfo};
+use crate::baseline::{self, Baseline, BenchRuns, LIVE_RUNS, RunInfo};
 use crate::verdict::Quantile;
-use crate::verdict::gate::{Decision, Judged, Outcome, Verdict, judge_in_looks};
+use crate::verdict::gate::{Decision, Judged, Kind, Outcome, Verdict, judge_in_looks};
 use cases::Cases;
 
 /// The version of [`Report`]'s format; its schema is `fixtures/schemas/gate.v1.json`.
 pub const GATE_SCHEMA_VERSION: u32 = 1;
+
+/// The slowdown from which on a benchmark fails unless told otherwise, as a fraction.
+pub const MAX_REGRESS: f64 = 0.1;
 
 /// What is gated, and by which rules.
 #[derive(Debug, Clone)]
@@ -36,8 +39,9 @@ pub struct Options {
     pub criterion_home: PathBuf,
     /// This bench alone.
     pub bench: Option<String>,
-    /// The slowdown from which on a benchmark fails, as a fraction.
-    pub max_regress: f64,
+    /// The slowdown from which on a benchmark fails, as a fraction; absent for what the rules say, or
+    /// [`MAX_REGRESS`].
+    pub max_regress: Option<f64>,
     /// What a benchmark must be able to show, as a fraction; else it is inconclusive.
     pub detect: f64,
     /// Limits of single benchmarks.
@@ -48,6 +52,13 @@ pub struct Options {
     pub confirm: Option<Confirm>,
     /// Whether a live baseline of another kind of machine is compared all the same.
     pub force: bool,
+}
+
+impl Options {
+    /// The limit of benchmarks that no rule names: the flag's, else the file's.
+    fn limit(&self) -> f64 {
+        self.max_regress.or(self.rules.max_regress).unwrap_or(MAX_REGRESS)
+    }
 }
 
 /// What a gate found.
@@ -112,7 +123,7 @@ pub fn run(options: &Options, say: &mut dyn FnMut(&str)) -> Result<Report, GateE
     if let (true, Some(bench)) = (chosen.is_empty(), &options.bench) {
         return Err(GateError::NoBench { name: options.name.clone(), bench: bench.clone() });
     }
-    options.rules.check(chosen.iter().flat_map(|bench| &bench.benchmarks))?;
+    options.rules.check(baseline.benches().iter().flat_map(|bench| &bench.benchmarks))?;
     let benches = chosen.into_iter().map(|bench| gate(bench, options, say)).collect::<Result<Vec<_>, _>>()?;
     let outcomes = benches.iter().map(|bench| bench.outcome);
     Ok(Report {
@@ -142,7 +153,14 @@ fn gate(old: &BenchRuns, options: &Options, say: &mut dyn FnMut(&str)) -> Result
     if old.runs.iter().any(|run| run.run_id == new_run.run_id) {
         return Err(GateError::Same { bench: old.bench.clone(), name: options.name.clone() });
     }
+    let mut notes: Vec<_> = notes.into_iter().map(|note| note.to_string()).collect();
+    if old.runs.last().is_some_and(|last| last.started > new_run.started) {
+        notes.push(format!("the run of {} is older than the baseline's last one", new_run.started));
+    }
     let cases = Cases::of(old, &new, options);
+    if cases.cases.iter().all(|case| !case.gated) {
+        return Err(GateError::Nothing { bench: old.bench.clone() });
+    }
     let samples =
         new.benchmarks.iter().flat_map(|benchmark| benchmark.runs.iter().map(Vec::len)).max().unwrap_or(0);
     let run = Looked { bench: old, new_run: &new_run, samples };
@@ -154,7 +172,7 @@ fn gate(old: &BenchRuns, options: &Options, say: &mut dyn FnMut(&str)) -> Result
         baseline_runs: old.runs.clone(),
         new_run,
         confirming_runs,
-        notes: notes.into_iter().map(|note| note.to_string()).collect(),
+        notes,
         outcome: verdict.outcome(),
         verdict,
     })
@@ -179,7 +197,9 @@ fn look(
     if let Some(quantile) = options.quantile {
         return Ok((percentile::judge(&cases, kind, quantile), Vec::new()));
     }
-    let looks = options.confirm.as_ref().map_or(0, |confirm| confirm.runs);
+    // Nothing that could not fail is worth another request.
+    let can_fail = kind == Kind::Paired || run.bench.runs.len() >= LIVE_RUNS;
+    let looks = options.confirm.as_ref().filter(|_| can_fail).map_or(0, |confirm| confirm.runs);
     let mut runs = Vec::new();
     let verdict = judge_in_looks(&mut cases, kind, options.detect, looks, |look, cases, wanted| {
         let Some(confirm) = &options.confirm else { return Ok::<(), GateError>(()) };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::baseline::LIVE_RUNS;
 use crate::stats::{Interval, median, sorted};
 use crate::verdict::gate::{Case, Decision, Judged, Kind, Verdict};
 use crate::verdict::{ExportVerdict, Level, Quantile, Samples, judge as judge_samples};
@@ -10,53 +11,70 @@ use crate::verdict::{ExportVerdict, Level, Quantile, Samples, judge as judge_sam
 /// their run: what drifts between runs drifts for both.
 pub(super) fn judge(cases: &[Case], kind: Kind, quantile: Quantile) -> Verdict {
     let by_id: BTreeMap<&str, &Case> = cases.iter().map(|case| (case.id.as_str(), case)).collect();
-    let judged = cases.iter().filter(|case| case.gated).filter_map(|case| match (kind, &case.control) {
-        (Kind::Paired, _) => of(case, &case.baseline, &case.new, quantile),
-        (Kind::Ratio, Some(control)) => {
-            let control = by_id.get(control.as_str())?;
-            of(
-                case,
-                &relative(&case.baseline, &control.baseline),
-                &relative(&case.new, &control.new),
-                quantile,
-            )
+    let calibrated = kind == Kind::Paired || cases.iter().all(|case| case.baseline.len() >= LIVE_RUNS);
+    let sides = |case: &Case| match kind {
+        Kind::Paired => Some((case.baseline.clone(), case.new.clone())),
+        Kind::Ratio => {
+            let control = by_id.get(case.control.as_deref()?)?;
+            Some((relative(&case.baseline, &control.baseline)?, relative(&case.new, &control.new)?))
         }
-        (Kind::Ratio, None) => None,
+    };
+    let judged = cases.iter().filter(|case| case.gated).map(|case| {
+        let mut judged = match sides(case) {
+            Some((before, after)) => of(case, &before, &after, quantile),
+            None => doubtful(case, quantile, "its control was not measured, or is 0".into()),
+        };
+        if !calibrated && judged.decision != Decision::Pass {
+            judged.decision = Decision::Uncalibrated;
+        }
+        judged
     });
-    Verdict { kind, benchmarks: judged.collect(), shared: None, between_runs: None, calibrated: true }
+    Verdict { kind, benchmarks: judged.collect(), shared: None, between_runs: None, calibrated }
 }
 
 /// Each run's values over the median of its control's.
-fn relative(runs: &[Vec<f64>], control: &[Vec<f64>]) -> Vec<Vec<f64>> {
+fn relative(runs: &[Vec<f64>], control: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
     let over = |(run, control): (&Vec<f64>, &Vec<f64>)| {
-        let middle = median(&sorted(control)).unwrap_or(1.0);
-        run.iter().map(|value| value / middle).collect()
+        let middle = median(&sorted(control)).filter(|middle| *middle > 0.0)?;
+        Some(run.iter().map(|value| value / middle).collect())
     };
     runs.iter().zip(control).map(over).collect()
 }
 
-fn of(case: &Case, before: &[Vec<f64>], after: &[Vec<f64>], quantile: Quantile) -> Option<Judged> {
-    let (before, after) = (Samples::of(before.concat()), Samples::of(after.concat()));
-    let limit = case.limit * 100.0;
-    let verdict = judge_samples(&before, &after, quantile, limit, limit).ok()?;
+/// A benchmark of which nothing can be said.
+fn doubtful(case: &Case, quantile: Quantile, why: String) -> Judged {
     let shown = |runs: &[Vec<f64>]| Samples::of(runs.concat()).quantile(quantile).unwrap_or(0.0);
-    Some(Judged {
+    let count = |runs: &[Vec<f64>]| runs.iter().map(Vec::len).sum();
+    Judged {
         id: case.id.clone(),
         metric: case.metric.clone(),
         unit: case.unit,
         gated: true,
-        decision: decision(&verdict, limit),
-        n_baseline: before.values.len(),
-        n_new: after.values.len(),
+        decision: Decision::Inconclusive { more: None },
+        n_baseline: count(&case.baseline),
+        n_new: count(&case.new),
         before: shown(&case.baseline),
         after: shown(&case.new),
-        change: verdict.interval.map(|interval: Interval| interval.map(|percent| percent / 100.0)),
+        change: None,
         p: None,
         detectable: None,
         limit: case.limit,
         suspect: false,
-        note: Some(note(&verdict)),
-    })
+        note: Some(why),
+    }
+}
+
+fn of(case: &Case, before: &[Vec<f64>], after: &[Vec<f64>], quantile: Quantile) -> Judged {
+    let (before, after) = (Samples::of(before.concat()), Samples::of(after.concat()));
+    let limit = case.limit * 100.0;
+    match judge_samples(&before, &after, quantile, limit, limit) {
+        Err(error) => doubtful(case, quantile, error.to_string()),
+        Ok(verdict) => Judged {
+            decision: decision(&verdict, limit),
+            change: verdict.interval.map(|interval: Interval| interval.map(|percent| percent / 100.0)),
+            ..doubtful(case, quantile, note(&verdict))
+        },
+    }
 }
 
 fn decision(verdict: &ExportVerdict, limit: f64) -> Decision {

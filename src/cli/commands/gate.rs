@@ -38,9 +38,9 @@ pub(in crate::cli) struct Args {
     /// Judge this percentile, p50, p90, p95 or p99, instead of the whole distribution; each benchmark by itself.
     #[arg(long, value_name = "PERCENTILE")]
     metric: Option<Quantile>,
-    /// The slowdown from which on a benchmark fails: 10% or 0.1.
-    #[arg(long, visible_alias = "fail", value_name = "SHARE", default_value = "10%", value_parser = share)]
-    max_regress: f64,
+    /// The slowdown from which on a benchmark fails, 10% or 0.1 [default: what the rules say, or 10%].
+    #[arg(long, visible_alias = "fail", value_name = "SHARE", value_parser = share)]
+    max_regress: Option<f64>,
     /// The slowdown of two exported results from which on it is warned of.
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share)]
     warn: f64,
@@ -54,7 +54,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "8", value_parser = clap::value_parser!(u8).range(1..=100), conflicts_with_all = ["exports", "metric"])]
     confirm: Option<u8>,
     /// What runs a bench again, instead of `cargo bench --bench NAME --`.
-    #[arg(long, value_name = "COMMAND", requires = "confirm")]
+    #[arg(long, value_name = "COMMAND", requires = "confirm", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     confirm_with: Option<String>,
     /// How to write the findings.
     #[arg(long, value_enum, default_value_t, conflicts_with = "exports")]
@@ -143,7 +143,13 @@ impl Args {
     fn judge_exports(&self, before: &PathBuf, after: &PathBuf) -> anyhow::Result<Outcome> {
         let (before, after) = (Exported::read(before)?, Exported::read(after)?);
         let quantile = self.metric.unwrap_or(Quantile::P95);
-        let judged = exporters::exports::judge(&before, &after, quantile, self.warn, self.max_regress)?;
+        let judged = exporters::exports::judge(
+            &before,
+            &after,
+            quantile,
+            self.warn,
+            self.max_regress.unwrap_or(gate::MAX_REGRESS),
+        )?;
         output::print(&judged.text)?;
         Ok(judged.outcome)
     }

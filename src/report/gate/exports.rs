@@ -1,6 +1,6 @@
 //! Two exported results, judged by a percentile of each configuration.
 
-use crate::report::exported::{Exported, ReadError};
+use crate::report::exported::{Configuration, Exported, ReadError};
 use crate::verdict::gate::Outcome;
 use crate::verdict::{ExportError, Level, Quantile, judge as judge_samples};
 
@@ -52,7 +52,7 @@ pub enum CompareError {
 /// Judges the latency of every configuration of `before`, each by itself; `warn` and `fail` are fractions.
 ///
 /// # Errors
-/// When the two are of different modes, or `after` lacks a configuration or the percentile.
+/// When the two are of different modes, engines, targets or models, or `after` lacks a configuration or the percentile.
 pub fn judge(
     before: &Exported,
     after: &Exported,
@@ -60,20 +60,33 @@ pub fn judge(
     warn: f64,
     fail: f64,
 ) -> Result<Judged, CompareError> {
-    if before.source.mode != after.source.mode {
+    if before.source != after.source {
         return Err(CompareError::Source {
             before: before.path.display().to_string(),
-            before_source: before.source.mode.clone(),
+            before_source: source(before),
             after: after.path.display().to_string(),
-            after_source: after.source.mode.clone(),
+            after_source: source(after),
         });
     }
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = [before, after]
+        .iter()
+        .filter(|file| file.interrupted)
+        .map(|file| format!("note: {} was interrupted", file.path.display()))
+        .collect();
     let mut outcome = Outcome::Pass;
     for (ours, theirs) in before.beside(after) {
         let name = || ours.name.clone();
         let theirs = theirs
             .ok_or_else(|| CompareError::Missing { file: after.path.display().to_string(), name: name() })?;
+        if ours.model != theirs.model {
+            let model = |of: &Configuration| of.model.clone().unwrap_or_else(|| "unknown".into());
+            return Err(CompareError::Source {
+                before: before.path.display().to_string(),
+                before_source: model(ours),
+                after: after.path.display().to_string(),
+                after_source: model(theirs),
+            });
+        }
         let verdict = judge_samples(&ours.latency(), &theirs.latency(), quantile, warn * 100.0, fail * 100.0)
             .map_err(|source| CompareError::Percentile { name: name(), source })?;
         lines.push(format!("{} ({})\n{}", ours.name, before.source.mode, verdict.text));
@@ -84,4 +97,15 @@ pub fn judge(
         };
     }
     Ok(Judged { text: lines.join("\n\n"), outcome })
+}
+
+/// What answered, in words.
+fn source(file: &Exported) -> String {
+    let source = &file.source;
+    [Some(&source.mode), source.profile.as_ref(), source.target.as_ref()]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -55,7 +55,9 @@ fn reason(judged: &Judged) -> Option<String> {
     let seen = judged.detectable.map(|change| format!("only {:+.0}% would have been seen", change * 100.0));
     let needs = match judged.decision {
         Decision::Inconclusive { more: Some(more) } => Some(format!("{more} more samples would decide")),
-        Decision::Inconclusive { more: None } => Some("more runs of the baseline would decide".into()),
+        Decision::Inconclusive { more: None } if judged.note.is_none() => {
+            Some("more runs of the baseline would decide".into())
+        }
         _ => None,
     };
     let doubt = needs.and_then(|needs| Some(format!("{}; {needs}", seen?)));
@@ -129,6 +131,9 @@ fn headline(report: &Report) -> String {
         .chain(counts.map(|(n, word)| format!("{n} {word}")))
         .collect();
     let outcome = match report.outcome {
+        Outcome::Pass if report.benches.iter().any(|bench| !bench.verdict.calibrated) => {
+            "UNCALIBRATED (nothing fails)"
+        }
         Outcome::Pass => "PASS",
         Outcome::Regression => "REGRESSION",
         Outcome::Inconclusive => "INCONCLUSIVE",

@@ -56,6 +56,9 @@ impl Estimate {
 
     /// Further samples of the new run that would make `target` detectable; absent where none would.
     pub(super) fn more(&self, target: f64, margin: f64, alpha: f64) -> Option<usize> {
+        if target <= margin {
+            return None;
+        }
         let wanted = ((target - margin) / self.reach(alpha)).powi(2) - self.fixed;
         let n = self.n as f64 * self.shrinking / wanted;
         (wanted > 0.0 && n < 1e6).then(|| (n.ceil() as usize).saturating_sub(self.n).max(1))

@@ -35,13 +35,18 @@ pub(super) struct Found<'a> {
 
 /// Judges the cases of one run against its baseline.
 pub fn judge(cases: &[Case], rules: &Rules) -> Verdict {
-    let (found, shared, between) = match rules.kind {
+    let (found, mut shared, between) = match rules.kind {
         Kind::Paired => {
             let (found, shared) = find_paired(cases);
             (found, shared, None)
         }
         Kind::Ratio => live::find(cases),
     };
+    // What slowed everything is looked at again before it fails, too.
+    let slowed = shared
+        .as_mut()
+        .filter(|shared| rules.stage == Stage::First && shared.decision == Decision::Regression);
+    let all_suspect = slowed.map(|shared| shared.decision = Decision::Pass).is_some();
     let calibrated = rules.kind == Kind::Paired || cases.iter().all(|case| case.baseline.len() >= LIVE_RUNS);
     let slower =
         adjusted(
@@ -54,16 +59,27 @@ pub fn judge(cases: &[Case], rules: &Rules) -> Verdict {
     let tests = found.iter().filter(|found| found.is_tested()).count().max(1);
     // With a second look, a case has to be noticed first, alone; without, to stand out among all.
     let alpha = if rules.stage == Stage::Only { ALPHA / tests as f64 } else { NOTICED };
+    let context = Context { rules, alpha, calibrated, all_suspect };
     let judged = found.iter().zip(slower.iter().zip(&faster));
     Verdict {
         kind: rules.kind,
         benchmarks: judged
-            .map(|(found, (&slower, &faster))| found.judged(slower, faster, alpha, rules, calibrated))
+            .map(|(found, (&slower, &faster))| found.judged(slower, faster, &context))
             .collect(),
         shared,
         between_runs: between.map(|variance| variance.sqrt().exp_m1()),
         calibrated,
     }
+}
+
+/// What all cases of a judgement have in common.
+struct Context<'a> {
+    rules: &'a Rules,
+    /// The level at which a change is called detectable.
+    alpha: f64,
+    calibrated: bool,
+    /// Whether everything is to be measured again.
+    all_suspect: bool,
 }
 
 /// The p-values of a test: those of all gated cases adjusted together, the others as they are.
@@ -92,13 +108,23 @@ fn find_paired(cases: &[Case]) -> (Vec<Found<'_>>, Option<Shared>) {
             note: None,
         })
         .collect();
-    let gated = || found.iter().filter(|found| found.is_tested());
-    let changes: Vec<f64> = gated().filter_map(|found| Some(found.estimate?.mean)).collect();
-    let margin = gated().map(|found| found.margin).fold(MARGIN, f64::max);
-    let limit = gated().map(|found| found.case.limit.ln_1p()).fold(f64::INFINITY, f64::min);
-    let Some((shift, shared)) = shift::of_paired(&changes, margin, limit) else { return (found, None) };
-    for found in &mut found {
-        found.estimate = found.estimate.map(|estimate| estimate.less(shift));
+    // Only runs of one sitting can share a shift: after another look, those that were measured in it.
+    let looks = cases.iter().map(|case| case.new.len()).max().unwrap_or(0);
+    let tested = found.iter().filter(|found| found.is_tested()).count();
+    let latest = || found.iter().filter(|found| found.is_tested() && found.case.new.len() == looks);
+    let changes: Vec<f64> = latest().filter_map(|found| Some(found.estimate?.mean)).collect();
+    let margin = latest().map(|found| found.margin).fold(MARGIN, f64::max);
+    let limits: Vec<f64> = latest().map(|found| found.case.limit.ln_1p()).collect();
+    let limit = median(&sorted(&limits)).unwrap_or(f64::INFINITY);
+    let Some((shift, shared)) = shift::of_paired(&changes, tested, margin, limit) else {
+        return (found, None);
+    };
+    // A shift that passes hides nothing: each benchmark keeps its own change.
+    if shared.decision != Decision::Pass {
+        for found in found.iter_mut().filter(|found| found.case.new.len() == looks) {
+            found.uncorrected = found.estimate;
+            found.estimate = found.estimate.map(|estimate| estimate.less(shift));
+        }
     }
     (found, Some(shared))
 }
@@ -124,66 +150,86 @@ impl Found<'_> {
         self.estimate.iter().chain(&self.uncorrected)
     }
 
-    fn judged(&self, slower: f64, faster: f64, alpha: f64, rules: &Rules, calibrated: bool) -> Judged {
+    fn judged(&self, slower: f64, faster: f64, context: &Context<'_>) -> Judged {
         let case = self.case;
         let count = |runs: &[Vec<f64>]| runs.iter().map(Vec::len).sum();
+        let detectable =
+            self.estimate.map(|estimate| estimate.detectable(self.margin, context.alpha).exp_m1());
         Judged {
             id: case.id.clone(),
             metric: case.metric.clone(),
             unit: case.unit,
             gated: case.gated,
-            decision: self.decision(slower, faster, alpha, rules, calibrated),
+            decision: self.decision(slower, faster, context),
             n_baseline: count(&case.baseline),
             n_new: count(&case.new),
             before: middle(&case.baseline),
             after: middle(&case.new),
             change: self.estimate.map(|estimate| estimate.change()),
             p: self.is_tested().then_some(slower),
-            detectable: self.estimate.map(|estimate| estimate.detectable(self.margin, alpha).exp_m1()),
+            detectable,
             limit: case.limit,
-            suspect: self.is_suspect(rules.stage),
-            note: self.note(rules.kind),
+            suspect: self.is_tested() && context.all_suspect || self.is_suspect(context.rules.stage),
+            note: self.note(context.rules),
         }
     }
 
-    fn decision(&self, slower: f64, faster: f64, alpha: f64, rules: &Rules, calibrated: bool) -> Decision {
-        let Some(estimate) = self.estimate else { return Decision::Pass };
-        let (limit, target) = (self.case.limit.ln_1p(), rules.detect.ln_1p());
-        let fails = match rules.stage {
+    fn decision(&self, slower: f64, faster: f64, context: &Context<'_>) -> Decision {
+        let doubt =
+            |more| if context.calibrated { Decision::Inconclusive { more } } else { Decision::Uncalibrated };
+        let Some(estimate) = self.estimate else {
+            return if self.case.gated { doubt(None) } else { Decision::Pass };
+        };
+        let (limit, target) = (self.case.limit.ln_1p(), context.rules.detect.ln_1p());
+        let fails = match context.rules.stage {
             Stage::First => 0.0,
             Stage::Again { last: false } => BEYOND_DOUBT,
             Stage::Only | Stage::Again { last: true } => ALPHA,
         };
-        if slower < fails && estimate.mean >= limit {
-            if calibrated { Decision::Regression } else { Decision::Uncalibrated }
-        } else if faster < ALPHA && estimate.mean <= -limit {
+        // A suspect that was never cleared is no pass, even if it is no proof either.
+        let lingers = context.rules.stage == Stage::Again { last: true }
+            && self.case.suspect
+            && self.looks_slow(CLEARED);
+        if slower < fails && self.estimates().all(|estimate| estimate.mean >= limit) {
+            if context.calibrated { Decision::Regression } else { Decision::Uncalibrated }
+        } else if faster < ALPHA && self.estimates().all(|estimate| estimate.mean <= -limit) {
             Decision::Improved
-        } else if estimate.detectable(self.margin, alpha) > target {
-            let more = estimate.more(target, self.margin, alpha);
-            if calibrated { Decision::Inconclusive { more } } else { Decision::Uncalibrated }
+        } else if lingers || estimate.detectable(self.margin, context.alpha) > target {
+            doubt(estimate.more(target, self.margin, context.alpha))
         } else {
             Decision::Pass
         }
     }
 
     /// Noticed alone, and at least half as slow as would fail it.
+    fn looks_slow(&self, alpha: f64) -> bool {
+        let looks_slow = |estimate: &Estimate| {
+            estimate.p_above(self.margin) < alpha && estimate.mean >= self.case.limit.ln_1p() / 2.0
+        };
+        self.estimates().all(looks_slow)
+    }
+
     fn is_suspect(&self, stage: Stage) -> bool {
         let alpha = match stage {
             Stage::Only | Stage::Again { last: true } => return false,
             Stage::First => NOTICED,
             Stage::Again { last: false } => CLEARED,
         };
-        let looks_slow = |estimate: &Estimate| {
-            estimate.p_above(self.margin) < alpha && estimate.mean >= self.case.limit.ln_1p() / 2.0
-        };
-        self.is_tested() && self.may_fail(stage) && self.estimates().all(looks_slow)
+        self.is_tested() && self.may_fail(stage) && self.looks_slow(alpha)
     }
 
-    fn note(&self, kind: Kind) -> Option<String> {
-        match (kind, &self.case.control, self.estimate) {
+    fn note(&self, rules: &Rules) -> Option<String> {
+        let has_zero =
+            || self.case.baseline.iter().chain(&self.case.new).flatten().any(|value| *value <= 0.0);
+        match (rules.kind, &self.case.control, self.estimate) {
             (Kind::Ratio, None, _) => Some("the control: others are judged by their ratio to it".into()),
+            (_, _, None) if has_zero() => Some("a value of 0 has no ratio to another".into()),
             (Kind::Ratio, Some(_), None) => Some("its control was not measured".into()),
             (Kind::Paired, _, None) => Some("too few rounds to pair".into()),
+            _ if self.margin >= rules.detect.ln_1p() => Some(format!(
+                "the instrument tells no less than {:.0}% apart here: a larger --detect, or `gate = false` in --rules",
+                self.margin.exp_m1() * 100.0
+            )),
             _ => self.note.clone(),
         }
     }

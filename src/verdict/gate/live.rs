@@ -22,16 +22,15 @@ pub(super) fn find(cases: &[Case]) -> (Vec<Found<'_>>, Option<Shared>, Option<f6
     let trim = |runs: &[Vec<f64>]| -> Option<Vec<Trimmed>> {
         runs.iter().map(|run| Some(inflated(Trimmed::of(run)?, inflation))).collect()
     };
-    let runs: Vec<Option<(Vec<Trimmed>, Vec<Trimmed>)>> = logs
+    let runs: Vec<Option<Runs>> = logs
         .iter()
         .map(|logs| logs.as_ref().and_then(|(baseline, new)| Some((trim(baseline)?, trim(new)?))))
         .collect();
-    let baselines: Vec<_> = runs.iter().flatten().map(|(baseline, _)| baseline.clone()).collect();
-    let between = between_runs(&baselines);
+    let between = between_by_metric(cases, &runs);
     let moved = Moved::of(cases);
     let found = cases.iter().zip(&runs).map(|(case, runs)| {
-        let estimate =
-            runs.as_ref().and_then(|(baseline, new)| over_runs(baseline, new, between.unwrap_or((0.0, 1.0))));
+        let wander = between.get(case.metric.as_str()).copied().unwrap_or((0.0, 1.0));
+        let estimate = runs.as_ref().and_then(|(baseline, new)| over_runs(baseline, new, wander));
         Found { case, estimate, uncorrected: None, margin: 0.0, note: None }
     });
     let found: Vec<_> = found.collect();
@@ -40,7 +39,22 @@ pub(super) fn find(cases: &[Case]) -> (Vec<Found<'_>>, Option<Shared>, Option<f6
             .and_then(|control| moved.of_control(control, one, &found).map(|by| (control, by)));
         control.map_or_else(|| one.clone(), |(control, by)| correct(one, control, by))
     });
-    (corrected.collect(), moved.shared, between.map(|(variance, _)| variance))
+    let most = between.values().map(|(variance, _)| *variance).reduce(f64::max);
+    (corrected.collect(), moved.shared, most)
+}
+
+/// A benchmark's ratios to its control, by run, in the baseline and in the new run.
+type Runs = (Vec<Trimmed>, Vec<Trimmed>);
+
+/// The variance between runs for each metric: one may wander more than another.
+fn between_by_metric<'a>(cases: &'a [Case], runs: &[Option<Runs>]) -> BTreeMap<&'a str, (f64, f64)> {
+    let mut baselines: BTreeMap<&str, Vec<Vec<Trimmed>>> = BTreeMap::new();
+    for (case, runs) in cases.iter().zip(runs) {
+        if let Some((baseline, _)) = runs {
+            baselines.entry(&case.metric).or_default().push(baseline.clone());
+        }
+    }
+    baselines.into_iter().filter_map(|(metric, runs)| Some((metric, between_runs(&runs)?))).collect()
 }
 
 /// How many of its standard errors a control must have moved by.
@@ -63,14 +77,17 @@ impl<'a> Moved<'a> {
             let of = changes.iter().filter(|(case, _)| case.control.is_none() == is_control);
             of.map(|(_, (change, _))| *change).collect::<Vec<_>>()
         };
-        let found = shift::of_live(&side(false), &side(true));
-        let shift = found.as_ref().map_or(0.0, |(shift, _)| *shift);
+        let limit = cases.iter().map(|case| case.limit.ln_1p()).fold(f64::INFINITY, f64::min);
+        // Who has too few to compare with cannot tell an arm that moved from a control that did.
+        let Some((shift, shared)) = shift::of_live(&side(false), &side(true), limit) else {
+            return Self { own: BTreeMap::new(), shared: None };
+        };
         Self {
             own: changes
                 .into_iter()
                 .map(|(case, (change, variance))| (case.id.as_str(), (change - shift, variance)))
                 .collect(),
-            shared: found.map(|(_, shared)| shared),
+            shared: Some(shared),
         }
     }
 

@@ -15,12 +15,12 @@ const NEAR_LIVE: f64 = 0.1;
 /// Two shifts that about as many benchmarks support are told apart by size.
 const AS_MANY: f64 = 0.75;
 
-/// The shift that nearly all paired benchmarks share, if it is larger than `margin`.
-pub(super) fn of_paired(changes: &[f64], margin: f64, limit: f64) -> Option<(f64, Shared)> {
+/// The shift that nearly all of `tested` paired benchmarks share, if it is larger than `margin`.
+pub(super) fn of_paired(changes: &[f64], tested: usize, margin: f64, limit: f64) -> Option<(f64, Shared)> {
     let shift = median(&sorted(changes))?;
     let near = NEAR.max(shift.abs() / 10.0);
     let alike: Vec<f64> = changes.iter().copied().filter(|change| (change - shift).abs() <= near).collect();
-    let is_shared = alike.len() >= LEAST && alike.len() as f64 >= MOST * changes.len() as f64;
+    let is_shared = alike.len() >= LEAST && alike.len() as f64 >= MOST * tested as f64;
     if !is_shared || shift.abs() <= margin {
         return None;
     }
@@ -35,19 +35,31 @@ pub(super) fn of_paired(changes: &[f64], margin: f64, limit: f64) -> Option<(f64
 }
 
 /// The shift of a live run: the absolute change that most benchmarks share, be they arms or controls. Where
-/// as many arms as controls moved, the smaller shift is the likelier drift. It is never a regression.
-pub(super) fn of_live(arms: &[f64], controls: &[f64]) -> Option<(f64, Shared)> {
+/// as many arms as controls moved, either may have: if the arms got slower by `limit`, they did; else the smaller
+/// shift is the likelier drift. It is never a regression, and there is none where too few benchmarks share it.
+pub(super) fn of_live(arms: &[f64], controls: &[f64], limit: f64) -> Option<(f64, Shared)> {
     let all: Vec<f64> = arms.iter().chain(controls).copied().collect();
     let alike =
         |shift: f64| all.iter().copied().filter(|change| (change - shift).abs() <= NEAR_LIVE).collect();
-    let candidates = [arms, controls].into_iter().filter_map(|side| median(&sorted(side)));
-    let mut candidates: Vec<(f64, Vec<f64>)> = candidates.map(|shift| (shift, alike(shift))).collect();
-    let most = candidates.iter().map(|(_, alike)| alike.len()).max()?;
-    candidates.retain(|(_, alike)| alike.len() as f64 >= AS_MANY * most as f64);
-    let (shift, alike) = candidates.into_iter().min_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))?;
-    let change =
-        spread(&alike).unwrap_or(Interval { estimate: shift, low: shift, high: shift }.map(f64::exp_m1));
-    Some((shift, Shared { change, benchmarks: alike.len(), decision: Decision::Pass }))
+    let candidate = |side: &[f64]| {
+        let shift = median(&sorted(side))?;
+        Some((shift, Vec::len(&alike(shift)) as f64))
+    };
+    let (arms, controls) = (candidate(arms)?, candidate(controls)?);
+    let most = arms.1.max(controls.1);
+    let shift = if arms.1 < AS_MANY * most {
+        controls.0
+    } else if controls.1 < AS_MANY * most {
+        arms.0
+    } else if arms.0 - controls.0 > limit && arms.0 >= limit || controls.0.abs() < arms.0.abs() {
+        controls.0
+    } else {
+        arms.0
+    };
+    let alike: Vec<f64> = alike(shift);
+    let change = spread(&alike)?;
+    (alike.len() >= LEAST)
+        .then_some((shift, Shared { change, benchmarks: alike.len(), decision: Decision::Pass }))
 }
 
 /// The mean of shifts with its 95% interval, as fractions.
