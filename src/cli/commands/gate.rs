@@ -50,8 +50,8 @@ pub(in crate::cli) struct Args {
     /// A file of limits for single benchmarks: see the examples.
     #[arg(long, value_name = "FILE", conflicts_with = "exports")]
     rules: Option<PathBuf>,
-    /// Measure suspects again before anything fails, at most so many times [default without a number: 8].
-    #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "8", value_parser = clap::value_parser!(u8).range(1..=100), conflicts_with_all = ["exports", "metric"])]
+    /// Measure suspects again before anything fails, at most so many times [default without a number: 12].
+    #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "12", value_parser = clap::value_parser!(u8).range(1..=100), conflicts_with_all = ["exports", "metric"])]
     confirm: Option<u8>,
     /// What runs a bench again, instead of `cargo bench --bench NAME --`.
     #[arg(long, value_name = "COMMAND", requires = "confirm", value_parser = clap::builder::NonEmptyStringValueParser::new())]

@@ -27,7 +27,7 @@ use crate::stats::Interval;
 /// The chance of a false alarm that a gate of unchanged benchmarks has at most.
 pub const ALPHA: f64 = 0.05;
 /// How often suspects are measured again, at most, unless told otherwise.
-pub const CONFIRMING_RUNS: usize = 8;
+pub const CONFIRMING_RUNS: usize = 12;
 /// The power with which a change is called detectable.
 pub const POWER: f64 = 0.9;
 
