@@ -106,9 +106,12 @@ fn a_suspect_that_cannot_be_measured_again_is_an_error() {
     assert!(ran.stderr.contains("--confirm"), "{}", ran.stderr);
 }
 
+/// What is said, and what was done.
+type Damage = (&'static str, fn(&Lab));
+
 #[test]
 fn what_cannot_be_compared_is_an_error_that_says_why() {
-    let cases: [(&str, fn(&Lab)); 5] = [
+    let cases: [Damage; 5] = [
         ("is part of the baseline", |_| ()),
         ("the new run lacks streaming/perceived/off/50", |lab| {
             lab.invent(1, "simulated", |_, _, value| value);

@@ -254,6 +254,7 @@ impl Bench {
         Self { binary: binary(), home: tempfile::tempdir().expect("a temporary directory") }
     }
 
+    #[cfg(feature = "cli")]
     pub(crate) fn binary(&self) -> &Path {
         self.binary
     }

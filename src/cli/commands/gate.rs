@@ -1,7 +1,7 @@
 //! `llmlab gate`: did anything get slower?
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -140,7 +140,7 @@ impl Args {
         Ok(report.outcome)
     }
 
-    fn judge_exports(&self, before: &PathBuf, after: &PathBuf) -> anyhow::Result<Outcome> {
+    fn judge_exports(&self, before: &Path, after: &Path) -> anyhow::Result<Outcome> {
         let (before, after) = (Exported::read(before)?, Exported::read(after)?);
         let quantile = self.metric.unwrap_or(Quantile::P95);
         let judged = exporters::exports::judge(
