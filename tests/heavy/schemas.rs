@@ -192,7 +192,7 @@ fn findings(run: &BenchRun) -> Value {
     let path = directory.path().join("main/manifest.json");
     let mut manifest: Value =
         serde_json::from_str(&fs::read_to_string(&path).expect("a manifest")).expect("JSON");
-    manifest["benches"]["caching"]["runs"][0]["run_id"] = "another".into();
+    manifest["benches"]["caching"]["runs"][0]["run_id"] = "20260101T000000Z-00000000".into();
     fs::write(&path, manifest.to_string()).expect("the manifest is written");
     let gated = llmlab(&["gate", "--baseline", "main", "--format", "json"]);
     serde_json::from_slice(&gated.stdout)

@@ -104,6 +104,8 @@ async fn each_warm_up_pattern_finds_what_the_rules_say() {
     let expected = [
         ("request_1", 0),
         ("request_2", 100),
+        ("request_3", 100),
+        ("request_4", 100),
         ("request_5", 100),
         ("prewarmed", 100),
         ("burst_4", 0),

@@ -44,9 +44,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// The patterns, and what of the prefix the observed request should read: all, none, or the blocks in front
 /// of the changed one.
-const PATTERNS: [(&str, Pattern, Reads); 10] = [
+const PATTERNS: [(&str, Pattern, Reads); 12] = [
     (FIRST, Pattern::Natural(1), Reads::Nothing),
     ("request_2", Pattern::Natural(2), Reads::Prefix),
+    ("request_3", Pattern::Natural(3), Reads::Prefix),
+    ("request_4", Pattern::Natural(4), Reads::Prefix),
     ("request_5", Pattern::Natural(5), Reads::Prefix),
     ("prewarmed", Pattern::PreWarmed, Reads::Prefix),
     ("burst_4", Pattern::Burst, Reads::Nothing),
@@ -96,8 +98,13 @@ pub fn warm_up() -> Group {
             Reads::Nothing if name == FIRST => CacheState::Cold,
             Reads::Nothing | Reads::BeforeTheChange => CacheState::Any,
         },
-        // The mean over several answers says nothing of one answer's tokens.
-        without: if matches!(pattern, Pattern::Burst) { vec![Metric::TPOT] } else { vec![] },
+        // The mean over several answers says nothing of one answer's tokens, and a warm cache nothing new of
+        // decoding with each request.
+        without: if matches!(pattern, Pattern::Burst | Pattern::Natural(2..)) {
+            vec![Metric::TPOT]
+        } else {
+            vec![]
+        },
         ..Arm::new(name, WarmUp { prompt: prompt.clone(), pattern })
     };
     Group {
