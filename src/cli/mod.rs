@@ -55,7 +55,16 @@ pub fn main() -> ExitCode {
         Command::Trend(args) => trend::run(&args),
     };
     result.unwrap_or_else(|error| {
-        say(&format!("error: {error:#}"));
+        say(&format!("error: {}", explained(&error)));
         ExitCode::from(EXIT_ERROR)
+    })
+}
+
+/// An error with its causes, but for those that its own text names.
+fn explained(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        text if text.contains(&cause) => text.into(),
+        text => format!("{text}: {cause}"),
     })
 }

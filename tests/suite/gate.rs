@@ -135,7 +135,7 @@ fn what_cannot_be_compared_is_an_error_that_says_why() {
         damage(&lab);
         let ran = lab.gate(&[]);
         assert_code(&ran, 2);
-        assert!(ran.stderr.contains(sentence), "{sentence}: {}", ran.stderr);
+        assert_eq!(ran.stderr.matches(sentence).count(), 1, "{sentence}: {}", ran.stderr);
     }
     assert!(Lab::empty().gate(&[]).stderr.contains("llmlab baseline list"));
 }
