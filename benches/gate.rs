@@ -22,6 +22,7 @@ fn noises() -> Vec<(&'static str, Noise)> {
         ("ratio wanders by 3%", Noise { wander: 0.03, ..noise }),
         ("ratio wanders by 3%, alike when confirmed", Noise { wander: 0.03, confirms_alike: true, ..noise }),
         ("5% of requests 3 times slower", Noise { tail: 0.05, ..noise }),
+        ("neighbours correlate by 0.2", Noise { correlation: 0.2, ..noise }),
         ("neighbours correlate by 0.3", Noise { correlation: 0.3, ..noise }),
         ("neighbours correlate by 0.5", Noise { correlation: 0.5, ..noise }),
         ("σ 0.4", Noise { sigma: 0.4, ..noise }),
