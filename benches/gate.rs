@@ -4,6 +4,7 @@
 //! `cargo bench --bench gate -- 500 'wanders'` so many for each row whose text has that word. A smoke run
 //! (`-- --test`) draws a few.
 
+use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::thread;
 
@@ -56,17 +57,20 @@ fn main() -> ExitCode {
     let suites = number.unwrap_or(if is_smoke { 2 } else { SUITES });
     say(&format!(
         "{suites} suites of {BENCHMARKS} benchmarks a row. False: suites in which an unchanged benchmark was called \
-         slower; caught: suites in which the changed one was."
+         slower; caught: suites in which the changed one was; in doubt: suites that the gate calls inconclusive."
     ));
-    say(&format!("| noise | truth | {} |", RULES.map(|rule| format!("{rule}: false | caught")).join(" | ")));
-    say(&format!("|---|---|{}", "---:|---:|".repeat(RULES.len())));
+    say(&format!(
+        "| noise | truth | in doubt | {} |",
+        RULES.map(|rule| format!("{rule}: false | caught")).join(" | ")
+    ));
+    say(&format!("|---|---|---:|{}", "---:|---:|".repeat(RULES.len())));
     for (number, (noise_name, noise)) in noises().into_iter().enumerate() {
         for (change_name, change, everywhere) in changes() {
             let row = format!("{noise_name} | {change_name}");
             if filter.map_or(number == 0 || everywhere, |filter| row.contains(filter.as_str())) {
                 let said = try_all(&noise, &change, suites);
                 let cells = (0..RULES.len()).map(|rule| cells(&said, rule, change.one > 1.0));
-                say(&format!("| {row} | {} |", cells.collect::<Vec<_>>().join(" | ")));
+                say(&format!("| {row} | {} | {} |", doubt(&said), cells.collect::<Vec<_>>().join(" | ")));
             }
         }
     }
@@ -86,15 +90,24 @@ fn try_all(noise: &Noise, change: &Change, suites: u64) -> Vec<[Said; RULES.len(
             }
         };
         let parts: Vec<_> = (0..cores).map(|core| scope.spawn(part(core))).collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
+        let join = |part: thread::ScopedJoinHandle<'_, Vec<_>>| {
+            part.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        parts.into_iter().flat_map(join).collect()
     })
 }
 
+/// The share of suites of which the gate, the only rule that may doubt, said no more than that it cannot tell.
+fn doubt(said: &[[Said; RULES.len()]]) -> String {
+    percent(said, |said| said[0].inconclusive)
+}
+
+fn percent<T>(all: &[T], is: impl Fn(&T) -> bool) -> String {
+    format!("{:.1}%", all.iter().filter(|one| is(one)).count() as f64 * 100.0 / all.len() as f64)
+}
+
 fn cells(said: &[[Said; RULES.len()]], rule: usize, is_slower: bool) -> String {
-    let share = |is: fn(&Said) -> bool| {
-        let count = said.iter().filter(|said| is(&said[rule])).count();
-        format!("{:.1}%", count as f64 * 100.0 / said.len() as f64)
-    };
+    let share = |is: fn(&Said) -> bool| percent(said, |said| is(&said[rule]));
     let caught = if is_slower { share(|said| said.caught) } else { "–".into() };
     // An unchanged first benchmark that is called slower is a false alarm too.
     let alarms = if is_slower {
