@@ -189,11 +189,13 @@ impl Found<'_> {
             Stage::Again { last: false } => BEYOND_DOUBT,
             Stage::Only | Stage::Again { last: true } => ALPHA,
         };
-        // A suspect that was never cleared is no pass, even if it is no proof either.
+        let would_fail = self.estimates().all(|estimate| estimate.mean >= limit);
+        // A suspect that by its estimate would fail is no pass, even if it is no proof either.
         let lingers = context.rules.stage == Stage::Again { last: true }
             && self.case.suspect
+            && would_fail
             && self.looks_slow(CLEARED);
-        if slower < fails && self.estimates().all(|estimate| estimate.mean >= limit) {
+        if slower < fails && would_fail {
             if context.calibrated { Decision::Regression } else { Decision::Uncalibrated }
         } else if faster < ALPHA && self.estimates().all(|estimate| estimate.mean <= -limit) {
             Decision::Improved
