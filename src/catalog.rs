@@ -139,6 +139,11 @@ pub struct Profile {
     pub answer_tokens: u32,
     /// The share of an answer spent on thinking where it was asked for, in 0..=1.
     pub thinking_share: f64,
+    /// How much less time the world around the engine takes than the real one, its tools and stores: 0.05 for an
+    /// engine twenty times as fast as a real one.
+    pub time_scale: f64,
+    /// The profile of the small model that is served beside it.
+    pub small: Option<String>,
 }
 
 /// A profile as the file writes it, each number with its unit.
@@ -161,6 +166,14 @@ struct ProfileData {
     slots: usize,
     answer_tokens: u32,
     thinking_share: f64,
+    #[serde(default = "real_time")]
+    time_scale: f64,
+    #[serde(default)]
+    small: Option<String>,
+}
+
+fn real_time() -> f64 {
+    1.0
 }
 
 impl From<ProfileData> for Profile {
@@ -183,6 +196,8 @@ impl From<ProfileData> for Profile {
             slots: data.slots,
             answer_tokens: data.answer_tokens,
             thinking_share: data.thinking_share,
+            time_scale: data.time_scale,
+            small: data.small,
         }
     }
 }
@@ -190,6 +205,17 @@ impl From<ProfileData> for Profile {
 impl Profile {
     /// The name of the profile that is used unless another is asked for.
     pub const DEFAULT: &'static str = "fast";
+
+    /// The engine of the small model beside it; one that has none is served by itself.
+    pub fn of_small_model(&self) -> Self {
+        self.small.as_deref().and_then(|name| profile(name).ok()).unwrap_or(self).clone()
+    }
+
+    /// How long an answer of `output` tokens to a prompt of `input` uncached ones takes on average, where it waits
+    /// for nothing: `overhead + prefill · input + decode · (output − 1)`.
+    pub fn answer_time(&self, input: f64, output: f64) -> Duration {
+        self.overhead + self.prefill.mul_f64(input) + self.decode.mul_f64((output - 1.0).max(0.0))
+    }
 
     /// The same profile without any noise, for checks that want exact numbers.
     #[must_use]
@@ -319,6 +345,9 @@ mod tests {
     #[test]
     fn an_unknown_profile_names_those_there_are() {
         let error = profile("slow").unwrap_err().to_string();
-        assert!(error.contains("\"slow\"") && error.contains("fast, claude-sonnet-4.6"), "{error}");
+        assert!(
+            error.contains("\"slow\"") && error.contains("fast, fast-small, claude-sonnet-4.6"),
+            "{error}"
+        );
     }
 }

@@ -26,8 +26,10 @@
 pub mod baseline;
 pub mod catalog;
 pub mod client;
+pub mod embedding;
 pub mod experiment;
 pub mod gate;
+pub mod load;
 pub mod metric;
 pub mod mock;
 pub mod optimization;

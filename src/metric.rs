@@ -54,7 +54,8 @@ impl Metric {
     pub const STREAM_CLOSE: Self = Self::time("stream_close");
     /// From the *intended* start to the last content event: what a user waits when the client is late.
     pub const RESPONSE_TIME: Self = Self::time("response_time");
-    /// From the intended start to the first content event.
+    /// From the intended start to the first content event: TTFT and whatever was waited before it, for a
+    /// connection above all.
     pub const TTFT_RESPONSE: Self = Self::time("ttft_response");
     /// From the intended start to the first written byte.
     pub const SEND_LAG: Self = Self::time("send_lag");
@@ -63,6 +64,32 @@ impl Metric {
     pub const PERCEIVED: Self = Self::time("perceived");
     /// From the first written byte until the client has worked on the whole answer.
     pub const PROCESSED: Self = Self::time("processed");
+    /// From the start of a run of several steps, requests and tools, to the end of its last.
+    pub const MAKESPAN: Self = Self::time("makespan");
+    /// Of a run of several steps, the time in which it waited for tools.
+    pub const TOOLS: Self = Self::time("tools");
+    /// Of a run of several steps, the time in which it searched for passages.
+    pub const RETRIEVAL: Self = Self::time("retrieval");
+    /// Makespan of a load over the requests that it answered: the inverse of its throughput.
+    pub const TIME_PER_REQUEST: Self = Self::time("time_per_request");
+    /// The 95th percentile of [`TOTAL`](Self::TOTAL) over the requests of one load.
+    pub const TOTAL_P95: Self = Self::time("total_p95");
+    /// The 95th percentile of [`RESPONSE_TIME`](Self::RESPONSE_TIME) over the requests of one load.
+    pub const RESPONSE_P95: Self = Self::time("response_p95");
+    /// The longest chain of calls of which each waited for the one before: the sum of their
+    /// [`TOTAL`](Self::TOTAL)s. What [`MAKESPAN`](Self::MAKESPAN) has beyond it is no model's time.
+    pub const CRITICAL_PATH: Self = Self::time("critical_path");
+    /// The time of the calls in which a supervisor plans and puts the parts together.
+    pub const SUPERVISOR_OVERHEAD: Self = Self::time("supervisor_overhead");
+    /// The time that an agent waits for its state to be kept, for each superstep on average.
+    pub const CHECKPOINT: Self = Self::time("checkpoint");
+    /// From a question to its answer through whatever stands between, a cache or a router; the mean over the
+    /// questions of a run.
+    pub const ANSWER_TIME: Self = Self::time("answer_time");
+    /// Time to find out which model a question is for.
+    pub const CLASSIFICATION: Self = Self::time("classification");
+    /// Time to look a question up in a cache of answers.
+    pub const LOOKUP: Self = Self::time("lookup");
     /// Time per output token after the first: `(total - ttft) / (output tokens - 1)`. Its inverse is the
     /// decode speed in tokens per second. Absent for answers of one token and for unstreamed ones.
     pub const TPOT: Self = Self { name: Cow::Borrowed("tpot"), unit: Unit::NanosecondsPerToken };

@@ -1,12 +1,13 @@
-//! What is not measured: health, the model list, the mock's control endpoint. All through reqwest.
+//! What is not measured exchange by exchange: health, the model list, embeddings, the mock's control endpoint. All
+//! through reqwest.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::Target;
-use super::connection::tls_config;
 use super::failure::chain;
+use super::tls::tls_config;
 
 /// Why a control request failed, in words that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +51,17 @@ struct ModelEntry {
 struct ModelMeta {
     #[serde(default)]
     n_ctx: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct EmbeddingList {
+    data: Vec<EmbeddingEntry>,
+}
+
+#[derive(Deserialize)]
+struct EmbeddingEntry {
+    index: usize,
+    embedding: Vec<f32>,
 }
 
 impl Control {
@@ -96,6 +108,28 @@ impl Control {
         let props: serde_json::Value =
             request.send().await.ok()?.error_for_status().ok()?.json().await.ok()?;
         props.pointer("/default_generation_settings/n_ctx")?.as_u64()
+    }
+
+    /// The vectors of `texts`, in their order, from an OpenAI-compatible `/v1/embeddings`.
+    ///
+    /// # Errors
+    /// When nothing answers, or the answer is not a vector for each text.
+    pub async fn embed(&self, model: &str, texts: &[&str]) -> Result<Vec<Vec<f32>>, ControlError> {
+        let url = format!("{}/v1/embeddings", self.base_url);
+        let body = serde_json::json!({ "model": model, "input": texts, "encoding_format": "float" });
+        let sent = self.http.post(url).headers(self.headers.clone()).json(&body).send().await;
+        let answered = sent.and_then(reqwest::Response::error_for_status);
+        let failed = |error: reqwest::Error| ControlError(chain(&error));
+        let mut list: EmbeddingList = answered.map_err(failed)?.json().await.map_err(failed)?;
+        list.data.sort_by_key(|entry| entry.index);
+        let length = list.data.first().map_or(0, |entry| entry.embedding.len());
+        if list.data.len() != texts.len() || list.data.iter().any(|entry| entry.embedding.len() != length) {
+            let (texts, vectors) = (texts.len(), list.data.len());
+            return Err(ControlError(format!(
+                "{vectors} vectors came back for {texts} texts, or not all of one length"
+            )));
+        }
+        Ok(list.data.into_iter().map(|entry| entry.embedding).collect())
     }
 
     /// Posts to the mock's control endpoint.

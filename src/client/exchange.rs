@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 use super::Client;
 use super::connection::{Connection, ConnectionFacts};
 use super::failure::{ErrorClass, Failure};
+use super::road::HttpVersion;
 use super::stamp::{ExchangeLog, StampLog};
 use super::target::Target;
 use crate::timeline::{Stamped, Timeline};
@@ -144,17 +145,19 @@ async fn respond(
 ) -> Result<(Connection, Parts), Failure> {
     let mut request = request(client, body, extra);
     loop {
-        let mut connection = match client.pool.reuse().await {
-            Some(connection) => connection,
-            None => client.pool.open().await?,
-        };
+        let mut connection = client.pool.connection().await?;
         exchange.connection = Some(connection.facts);
+        if connection.facts.shared {
+            connection.log = StampLog::of_shared();
+        }
         *stamps = connection.log.clone();
         let bound = Bound::new("the first byte of the response", client.timeouts.first_byte);
         match bound.keep(connection.sender.try_send_request(request)).await? {
             Ok(response) => {
                 note_head(&response, exchange);
-                return Ok((connection, Parts { response, bound, silence: client.timeouts.silence }));
+                let shared = connection.facts.shared.then(|| stamps.clone());
+                shared.iter().for_each(StampLog::saw_head);
+                return Ok((connection, Parts { response, bound, silence: client.timeouts.silence, shared }));
             }
             // A connection that the server closed while it was idle: nothing was written.
             Err(mut error) => match error.take_message() {
@@ -179,8 +182,13 @@ fn request(client: &Client, body: Bytes, extra: &HeaderMap) -> Request<Full<Byte
     let headers = request.headers_mut();
     headers.extend(target.headers().clone());
     headers.extend(extra.clone());
-    if let Ok(host) = target.origin().authority().parse() {
-        headers.insert(http::header::HOST, host);
+    match client.pool.road().http {
+        HttpVersion::Http1 => {
+            if let Ok(host) = target.origin().authority().parse() {
+                headers.insert(http::header::HOST, host);
+            }
+        }
+        HttpVersion::Http2 => *request.uri_mut() = target.url().parse().unwrap_or_default(),
     }
     request
 }
@@ -252,6 +260,8 @@ struct Parts {
     response: Response<Incoming>,
     bound: Bound,
     silence: Duration,
+    /// Where the pieces of a shared connection are stamped; others were stamped when they were read.
+    shared: Option<StampLog>,
 }
 
 impl Parts {
@@ -265,6 +275,7 @@ impl Parts {
                 Some(Err(error)) => return Err(Failure::of_body(&error)),
                 Some(Ok(frame)) => {
                     if let Ok(part) = frame.into_data() {
+                        self.shared.iter().for_each(|log| log.saw_body(part.len()));
                         return Ok(Some(part));
                     }
                 }

@@ -5,6 +5,9 @@
 //! checked out until the stamps were taken, so a body offset leads to exactly one read, however late the
 //! task that decodes it runs. Reads are stamped below TLS, the request's first write above it.
 //!
+//! A client follows a [`Road`]: connections kept or not, TLS resumed or not, HTTP/2 for many exchanges on one
+//! connection. Those share its reads, so their stamps are upper bounds ([`ConnectionFacts::shared`]).
+//!
 //! [`Client::send`] is one exchange, whatever becomes of it. Whether it is tried again is for a
 //! [`RetryPolicy`] to say, and whether it counts is decided higher up. What is not measured goes through
 //! [`control`].
@@ -16,16 +19,20 @@ mod failure;
 mod framing;
 mod pool;
 mod retry;
+mod road;
 pub mod stamp;
 mod target;
 mod timeouts;
+mod tls;
 
 pub use connection::{ConnectionFacts, Phases};
 pub use exchange::{Answer, Exchange, Watch};
 pub use failure::{ErrorClass, Failure};
 pub use retry::{RetryPolicy, Wait};
+pub use road::{HttpVersion, Road, TlsVersion};
 pub use target::{Auth, Target, TargetError};
 pub use timeouts::Timeouts;
+pub use tls::TlsFacts;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,8 +50,21 @@ pub struct Client {
 impl Client {
     /// A client of `target` that has opened nothing yet.
     pub fn new(target: Target, timeouts: Timeouts) -> Self {
-        let pool = Arc::new(pool::Pool::new(target.origin().clone(), timeouts.connect));
+        Self::over(&Road::default(), target, timeouts)
+    }
+
+    /// A client of `target` that follows `road`, but for its length, and has opened nothing yet.
+    pub fn over(road: &Road, target: Target, timeouts: Timeouts) -> Self {
+        let pool = Arc::new(pool::Pool::new(target.origin().clone(), *road, timeouts.connect));
         Self { target: Arc::new(target), pool, timeouts }
+    }
+
+    /// Opens a connection before it is needed: the next exchange takes it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn connect(&self) -> Result<(), Failure> {
+        Box::pin(self.pool.open_ahead()).await
     }
 
     /// The target that is asked.

@@ -1,15 +1,17 @@
-//! Idle connections of one origin.
+//! The connections of one road.
 //!
 //! A pool of our own, because a connection has to stay with its exchange until the exchange's stamps were
 //! taken; a shared pool hands it on as soon as the response is complete.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::connection::Connection;
 use super::failure::{ErrorClass, Failure};
+use super::road::{HttpVersion, Road};
 use super::target::Origin;
+use super::tls;
 
 /// Servers close idle connections after 5 s (Node) to minutes; a connection older than this is not tried.
 const IDLE: Duration = Duration::from_secs(90);
@@ -23,18 +25,25 @@ const GRACE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) struct Pool {
     origin: Origin,
+    road: Road,
+    tls: tls::Settings,
     connect: Duration,
     idle: Mutex<Vec<Connection>>,
+    /// The one that exchanges share, with HTTP/2.
+    shared: tokio::sync::Mutex<Option<Connection>>,
     opened: AtomicU64,
     closes_early: AtomicBool,
 }
 
 impl Pool {
-    pub(crate) fn new(origin: Origin, connect: Duration) -> Self {
+    pub(crate) fn new(origin: Origin, road: Road, connect: Duration) -> Self {
         Self {
             origin,
+            road,
+            tls: tls::Settings::default(),
             connect,
             idle: Mutex::new(Vec::new()),
+            shared: tokio::sync::Mutex::default(),
             opened: AtomicU64::new(0),
             closes_early: AtomicBool::new(false),
         }
@@ -44,8 +53,53 @@ impl Pool {
         self.opened.load(Ordering::Relaxed)
     }
 
+    /// The road of its connections.
+    pub(crate) fn road(&self) -> &Road {
+        &self.road
+    }
+
+    /// A connection for an exchange: one that stands, or else a new one.
+    pub(crate) async fn connection(&self) -> Result<Connection, Failure> {
+        if self.shares() {
+            return self.share().await;
+        }
+        match self.reuse().await {
+            Some(connection) => Ok(connection),
+            None => self.open().await,
+        }
+    }
+
+    /// Opens a connection before it is needed: the next exchange takes it.
+    pub(crate) async fn open_ahead(&self) -> Result<(), Failure> {
+        let connection = self.open().await?;
+        if self.shares() {
+            *self.shared.lock().await = Some(connection);
+        } else {
+            self.keep(connection);
+        }
+        Ok(())
+    }
+
+    /// Whether one connection carries all exchanges.
+    fn shares(&self) -> bool {
+        self.road.reuse && self.road.http == HttpVersion::Http2
+    }
+
+    /// The connection that all share, opened by the first of them while the others wait.
+    async fn share(&self) -> Result<Connection, Failure> {
+        let mut shared = self.shared.lock().await;
+        let stands = shared.take().filter(|connection| !connection.sender.is_closed());
+        let mut connection = match stands {
+            Some(connection) => connection,
+            None => self.open().await?,
+        };
+        let Some(another) = connection.share() else { return Ok(connection) };
+        *shared = Some(connection);
+        Ok(another)
+    }
+
     /// The connection that was used last and still stands, if any.
-    pub(crate) async fn reuse(&self) -> Option<Connection> {
+    async fn reuse(&self) -> Option<Connection> {
         loop {
             let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if self.closes_early.load(Ordering::Relaxed) {
@@ -71,22 +125,26 @@ impl Pool {
     }
 
     /// A new connection.
-    pub(crate) async fn open(&self) -> Result<Connection, Failure> {
+    async fn open(&self) -> Result<Connection, Failure> {
         let id = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
         let slow = || Failure::new(ErrorClass::Timeout, format!("no connection within {:?}", self.connect));
-        tokio::time::timeout(self.connect, Box::pin(Connection::open(&self.origin, id)))
-            .await
-            .unwrap_or_else(|_| Err(slow()))
+        tokio::time::timeout(
+            self.connect,
+            Box::pin(Connection::open(&self.origin, &self.road, &self.tls, id)),
+        )
+        .await
+        .unwrap_or_else(|_| Err(slow()))
     }
 
     /// Takes a connection back whose exchange is over and whose stamps were taken.
     pub(crate) fn give_back(&self, mut connection: Connection) {
-        if connection.sender.is_closed() {
-            return;
+        if self.road.reuse && !connection.facts.shared && !connection.sender.is_closed() {
+            connection.served();
+            self.keep(connection);
         }
-        connection.facts.served_before += 1;
-        connection.facts.opened = None;
-        connection.idle_since = Instant::now();
+    }
+
+    fn keep(&self, connection: Connection) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 }

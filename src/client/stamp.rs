@@ -74,6 +74,29 @@ impl StampLog {
         self.with(Option::take)
     }
 
+    /// The stamps of an exchange that shares its connection, from now on: taken where its task hands over the
+    /// request and sees head and pieces of the response, before the first byte is written and after each was
+    /// read.
+    pub(super) fn of_shared() -> Self {
+        Self(Arc::new(Mutex::new(Some(ExchangeLog::new(Instant::now())))))
+    }
+
+    pub(super) fn saw_head(&self) {
+        self.note(|log| log.headers = Some(Instant::now()));
+    }
+
+    pub(super) fn saw_body(&self, bytes: usize) {
+        self.note(|log| {
+            let before = log.reads.last().map_or(0, |read| read.body);
+            log.reads.push(Read { at: Instant::now(), body: before + bytes as u64 });
+        });
+    }
+
+    /// Notes something of the exchange under way, if there is one.
+    fn note(&self, f: impl FnOnce(&mut ExchangeLog)) {
+        self.with(|log| log.as_mut().map(f));
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut Option<ExchangeLog>) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -132,11 +155,7 @@ impl<S: AsyncRead + Unpin> Socket<S> {
                 Poll::Ready(Ok(())) => {
                     let at = self.last_read.at();
                     let bytes = buffer.filled();
-                    self.log.with(|log| {
-                        if let Some(log) = log {
-                            log.read(bytes, at);
-                        }
-                    });
+                    self.log.note(|log| log.read(bytes, at));
                     self.ahead.extend_from_slice(bytes);
                 }
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use rustls::pki_types::CertificateDer;
 
 use crate::wire::Dialect;
 
@@ -87,11 +88,18 @@ impl Target {
             dialect,
             base_path: base_path.to_owned(),
             path: format!("{base_path}{}", dialect.path()),
-            origin: Origin { tls, host, port },
+            origin: Origin { tls, host, port, root: None },
             model: model.into(),
             headers: headers(dialect, auth)?,
             context_tokens: None,
         })
+    }
+
+    /// The same target, with `root` as the one certificate authority that is trusted, instead of the machine's.
+    #[must_use]
+    pub fn trusting(mut self, root: CertificateDer<'static>) -> Self {
+        self.origin.root = Some(root);
+        self
     }
 
     /// The name under which it is known.
@@ -111,12 +119,7 @@ impl Target {
 
     /// Scheme, authority and path, without `/v1`.
     pub fn base_url(&self) -> String {
-        format!(
-            "{}://{}{}",
-            if self.origin.tls { "https" } else { "http" },
-            self.origin.authority(),
-            self.base_path
-        )
+        format!("{}{}", self.origin.url(), self.base_path)
     }
 
     /// Whether it answers on this machine.
@@ -138,6 +141,11 @@ impl Target {
 
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Where requests are sent.
+    pub(crate) fn url(&self) -> String {
+        format!("{}{}", self.origin.url(), self.path)
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -176,9 +184,15 @@ pub(crate) struct Origin {
     pub(crate) tls: bool,
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// The one certificate that is trusted; absent for the machine's own.
+    pub(crate) root: Option<CertificateDer<'static>>,
 }
 
 impl Origin {
+    fn url(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
+    }
+
     /// Host and port, as in the `Host` header.
     pub(crate) fn authority(&self) -> String {
         let standard = if self.tls { 443 } else { 80 };

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::Workload;
+use super::{GroupSummary, Guard, Workload};
 use crate::catalog::{Model, Profile};
 use crate::metric::Metric;
 use crate::session::Session;
 use crate::wire::Dialect;
 
 /// Arms that answer one question.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Group {
     /// The first part of every benchmark id: the optimisation's name, with the group's own after a slash if it
     /// has several. Keep it short: Criterion's plots crop ids of more than some 25 characters.
@@ -31,6 +31,12 @@ pub struct Group {
     pub predict: Option<Predict>,
     /// What else theory says, in sentences: prices, minimums.
     pub remarks: Option<Remarks>,
+    /// What the figures themselves say, in sentences: a knee, a crossing.
+    pub conclude: Option<Conclude>,
+    /// The reduction of the primary metric that is claimed "up to", as a share: where it is reached is said.
+    pub claimed: Option<f64>,
+    /// What an arm may do wrong at most before it is called unsafe.
+    pub guards: Vec<Guard>,
 }
 
 impl std::fmt::Debug for Group {
@@ -75,6 +81,8 @@ pub struct Needs {
     pub cache_control: bool,
     /// The target must stream.
     pub streaming: bool,
+    /// A small model must stand beside the target's.
+    pub small_model: bool,
     /// Tokens that prompt and answer take together.
     pub context_tokens: u64,
 }
@@ -97,6 +105,10 @@ pub enum CacheState {
 pub struct Known<'a> {
     /// The simulated engine and the factor on its times; absent for a real one.
     pub engine: Option<(&'a Profile, f64)>,
+    /// The engine of the small model, on the same terms.
+    pub small: Option<&'a Profile>,
+    /// The factor on the times of tools and stores: 1 on a real target.
+    pub scale: f64,
     /// The model's rules and prices, where known.
     pub model: Option<&'static Model>,
     /// The dialect it is asked in.
@@ -117,6 +129,9 @@ pub type Predict = Arc<dyn Fn(&Known<'_>, &Arm, &Metric) -> Option<Prediction> +
 
 /// Sentences about a group that follow from what is known.
 pub type Remarks = Arc<dyn Fn(&Known<'_>) -> Vec<String> + Send + Sync>;
+
+/// Sentences about a group that follow from what was measured; they stand after its [`Remarks`].
+pub type Conclude = Arc<dyn Fn(&Known<'_>, &GroupSummary) -> Vec<String> + Send + Sync>;
 
 impl Arm {
     /// An arm without a sweep that needs nothing special.
@@ -155,6 +170,9 @@ impl Arm {
         }
         if self.needs.streaming && dialect == Dialect::Generate {
             return Some(format!("the {dialect} dialect cannot stream"));
+        }
+        if self.needs.small_model && session.small_model(dialect).is_none() {
+            return Some("name a small model: LLMLAB_SMALL_MODEL (--small-model)".into());
         }
         let context = session.context_tokens().filter(|&context| context < self.needs.context_tokens)?;
         Some(format!(

@@ -9,18 +9,24 @@
 //! [`Observation`]; only [`Rounds`] decides whether that counts.
 
 mod draw;
+mod fitted;
 mod group;
+mod loaded;
 mod rounds;
 mod summary;
+mod tally;
 
 pub use draw::{Answer, Draw};
-pub use group::{Arm, CacheState, Group, Known, Needs, Predict, Prediction, Remarks};
+pub use group::{Arm, CacheState, Conclude, Group, Known, Needs, Predict, Prediction, Remarks};
+pub use loaded::{Loaded, under_load};
 pub use rounds::{Round, Rounds, RunError, compare, plan};
 pub use summary::{
     ArmSummary, CacheSummary, CostSummary, GroupSummary, MetricSummary, PredictedSaving,
     SUMMARY_SCHEMA_VERSION,
 };
+pub use tally::{Guard, Tally, TallySummary};
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
@@ -44,6 +50,8 @@ pub trait Workload: Send + Sync {
 pub struct Observation {
     /// The metrics' values, each in its metric's unit. What is not defined is absent.
     pub values: BTreeMap<Metric, f64>,
+    /// What was counted beside the times, by name: `false hits`.
+    pub tallies: BTreeMap<Cow<'static, str>, Tally>,
     /// Tokens of the request that was observed, for cache rules and cost.
     pub usage: Option<Usage>,
     /// Every exchange, attempts that failed included. Filled in by [`Rounds`].

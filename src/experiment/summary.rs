@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::group::Known;
 use super::rounds::{Round, Rounds};
-use super::{Arm, Observation};
+use super::{Guard, Observation, TallySummary};
+use super::{fitted, tally};
 use crate::metric::{Metric, Unit};
 use crate::price::Usd;
 use crate::session::Outcome;
@@ -53,8 +54,14 @@ pub struct GroupSummary {
     pub tokens_from_events: u64,
     /// The arms.
     pub arms: Vec<ArmSummary>,
-    /// What else theory says.
+    /// What else theory says, and what the figures themselves do.
     pub remarks: Vec<String>,
+    /// The reduction of the primary metric that is claimed "up to".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<f64>,
+    /// What an arm may do wrong at most before it is called unsafe.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub guards: Vec<Guard>,
 }
 
 /// An arm's rounds in numbers.
@@ -70,6 +77,9 @@ pub struct ArmSummary {
     /// The prompt cache; absent when the server says nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheSummary>,
+    /// What was counted beside the times, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub tallies: BTreeMap<String, TallySummary>,
     /// Dollars; absent when a price or a count is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<CostSummary>,
@@ -98,6 +108,10 @@ pub struct PredictedSaving {
     pub saving: f64,
     /// The formula's constants and where they come from.
     pub source: String,
+    /// Where the engine's speed was fitted to half of the rounds: how far the prediction is off in the other half,
+    /// as a share of the saving measured there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<f64>,
     /// Whether the measured saving, the 10%-trimmed mean of all rounds', lies within 10% of it or 1 ms, whichever
     /// is more.
     pub agrees: bool,
@@ -138,7 +152,17 @@ impl Rounds {
         let seen = || observations(self.so_far()).flat_map(|observation| &observation.requests);
         let records = || seen().chain(self.lost());
         let dialect = self.session().dialect(group.dialect);
-        GroupSummary {
+        let known = self.known();
+        let (even, odd) = fitted::halves(samples);
+        let fitted = known.engine.is_none().then(|| fitted::engine(&even)).flatten();
+        // A real engine's speed is known from one half of the rounds, and predicts the other.
+        let theory = match &fitted {
+            Some(engine) => {
+                Theory { known: Known { engine: Some((engine, 1.0)), ..known }, rounds: odd, fitted: true }
+            }
+            None => Theory { known, rounds: samples.iter().collect(), fitted: false },
+        };
+        let mut summary = GroupSummary {
             name: group.name.clone(),
             question: group.question.clone(),
             dialect,
@@ -153,24 +177,30 @@ impl Rounds {
             tokens_from_events: seen()
                 .filter(|record| record.token_source == Some(TokenSource::Events))
                 .count() as u64,
-            remarks: group.remarks.as_ref().map(|remarks| remarks(&self.known())).unwrap_or_default(),
-            arms: self.selected().iter().filter_map(|&arm| self.arm_summary(arm, samples)).collect(),
-        }
+            remarks: group.remarks.as_ref().map(|remarks| remarks(&known)).unwrap_or_default(),
+            claimed: group.claimed,
+            guards: group.guards.clone(),
+            arms: self.selected().iter().filter_map(|&arm| self.arm_summary(arm, samples, &theory)).collect(),
+        };
+        let concluded = group.conclude.as_ref().map(|conclude| conclude(&known, &summary));
+        summary.remarks.extend(concluded.into_iter().flatten());
+        summary
     }
 
-    fn arm_summary(&self, index: usize, samples: &[Round]) -> Option<ArmSummary> {
+    fn arm_summary(&self, index: usize, samples: &[Round], theory: &Theory<'_>) -> Option<ArmSummary> {
         let group = self.group();
         let arm = &group.arms[index];
         let control = group.control_of(arm).filter(|control| self.selected().contains(control));
         let seen = samples.first()?.observations[index].as_ref()?;
         let metrics = seen.values.keys().filter_map(|metric| {
-            Some((metric.name().to_owned(), self.metric_summary(metric, arm, index, control, samples)?))
+            Some((metric.name().to_owned(), self.metric_summary(metric, (index, control), samples, theory)?))
         });
         Some(ArmSummary {
             name: arm.name.clone(),
             x: arm.x,
             metrics: metrics.collect(),
             cache: self.cache_summary(index, samples),
+            tallies: tally::summarize(samples.iter().filter_map(|round| round.observations[index].as_ref())),
             cost: self.cost_summary(index, control, samples),
         })
     }
@@ -178,28 +208,41 @@ impl Rounds {
     fn metric_summary(
         &self,
         metric: &Metric,
-        arm: &Arm,
-        index: usize,
-        control: Option<usize>,
+        (index, control): (usize, Option<usize>),
         samples: &[Round],
+        theory: &Theory<'_>,
     ) -> Option<MetricSummary> {
         let summary = Summary::of(&values(samples, index, metric))?;
         let versus_control = control.and_then(|control| paired(samples, control, index, metric));
-        let saving = control.and_then(|control| saving(samples, control, index, metric));
-        let predicted = saving.and_then(|saving| self.predicted(metric, arm, saving));
+        let saving = control.and_then(|control| saving(&theory.rounds, control, index, metric));
+        let predicted = saving.and_then(|saving| self.predicted(metric, index, saving, theory));
         Some(MetricSummary { unit: metric.unit(), summary, versus_control, predicted })
     }
 
     fn known(&self) -> Known<'_> {
         let session = self.session();
         let dialect = session.dialect(self.group().dialect);
-        Known { engine: session.engine(), model: session.model(dialect), dialect }
+        Known {
+            engine: session.engine(),
+            small: session.small_engine(),
+            scale: session.scale(),
+            model: session.model(dialect),
+            dialect,
+        }
     }
 
-    fn predicted(&self, metric: &Metric, arm: &Arm, measured: f64) -> Option<PredictedSaving> {
-        let prediction = self.group().predict.as_ref()?(&self.known(), arm, metric)?;
+    fn predicted(
+        &self,
+        metric: &Metric,
+        arm: usize,
+        measured: f64,
+        theory: &Theory<'_>,
+    ) -> Option<PredictedSaving> {
+        let prediction = self.group().predict.as_ref()?(&theory.known, &self.group().arms[arm], metric)?;
         let allowed = (prediction.saving.abs() * AGREES_WITHIN).max(AGREES_WITHIN_NS);
+        let error = (prediction.saving - measured) / measured;
         Some(PredictedSaving {
+            error: theory.fitted.then_some(error).filter(|error| error.is_finite()),
             saving: prediction.saving,
             source: prediction.source.into_owned(),
             agrees: (prediction.saving - measured).abs() <= allowed,
@@ -236,6 +279,13 @@ impl Rounds {
     }
 }
 
+/// What predictions start from, and the rounds that they are held to.
+struct Theory<'a> {
+    known: Known<'a>,
+    rounds: Vec<&'a Round>,
+    fitted: bool,
+}
+
 fn observations(rounds: &[Round]) -> impl Iterator<Item = &Observation> {
     rounds.iter().flat_map(|round| round.observations.iter().flatten())
 }
@@ -261,20 +311,25 @@ fn values(rounds: &[Round], arm: usize, metric: &Metric) -> Vec<f64> {
 
 /// What the arm saves in a round, as the trimmed mean of all: one round in which the machine stood still says
 /// nothing of a prediction.
-fn saving(rounds: &[Round], control: usize, arm: usize, metric: &Metric) -> Option<f64> {
-    let (control, arm) = pairs(rounds, control, arm, metric);
+fn saving(rounds: &[&Round], control: usize, arm: usize, metric: &Metric) -> Option<f64> {
+    let (control, arm) = pairs(rounds.iter().copied(), control, arm, metric);
     let savings: Vec<f64> = control.iter().zip(arm).map(|(control, arm)| control - arm).collect();
     Trimmed::of(&savings).map(|trimmed| trimmed.mean)
 }
 
 fn paired(rounds: &[Round], control: usize, arm: usize, metric: &Metric) -> Option<Paired> {
-    let (control, arm) = pairs(rounds, control, arm, metric);
+    let (control, arm) = pairs(rounds.iter(), control, arm, metric);
     Paired::of(&control, &arm)
 }
 
 /// Control and arm in the rounds in which both have the metric.
-fn pairs(rounds: &[Round], control: usize, arm: usize, metric: &Metric) -> (Vec<f64>, Vec<f64>) {
+fn pairs<'a>(
+    rounds: impl Iterator<Item = &'a Round>,
+    control: usize,
+    arm: usize,
+    metric: &Metric,
+) -> (Vec<f64>, Vec<f64>) {
     let value = |round: &Round, arm: usize| round.observations[arm].as_ref()?.values.get(metric).copied();
-    let pairs = rounds.iter().filter_map(|round| Some((value(round, control)?, value(round, arm)?)));
+    let pairs = rounds.filter_map(|round| Some((value(round, control)?, value(round, arm)?)));
     pairs.unzip()
 }

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::catalog::Profile;
 use crate::seed::Noise;
-use crate::wire::{Ask, BlockKind, Content, ContentKind, StopReason, Thinking, Tool, ToolChoice};
+use crate::wire::{Ask, BlockKind, Content, ContentKind, Script, StopReason, Thinking, Tool, ToolChoice};
 
 use super::prompt::TOKEN_BYTES;
 
@@ -55,6 +55,9 @@ pub(crate) fn answer(ask: &Ask, profile: &Profile, default_tokens: u32, noise: &
     if limit == 0 {
         return Answer { blocks: Vec::new(), stop: StopReason::MaxTokens };
     }
+    if let Some(script) = &ask.script {
+        return scripted(script, limit, noise);
+    }
     match called_tool(ask) {
         Some(tool) => tool_answer(ask, tool, profile, limit, noise),
         None => {
@@ -66,6 +69,47 @@ pub(crate) fn answer(ask: &Ask, profile: &Profile, default_tokens: u32, noise: &
             Answer { blocks, stop }
         }
     }
+}
+
+/// What the script says, cut off at the limit.
+fn scripted(script: &Script, limit: usize, noise: &Noise) -> Answer {
+    let mut blocks: Vec<_> = thinking_block(script.thinking as usize, noise).into_iter().collect();
+    let spoken = script.text.len().div_ceil(TOKEN_BYTES);
+    let fill = script.tokens.map_or(0, |tokens| (tokens as usize).saturating_sub(spoken + 1));
+    let mut text = script.text.clone();
+    if fill > 0 {
+        // A whole token is left for the space between.
+        text.extend(std::iter::repeat_n(' ', (spoken + 1) * TOKEN_BYTES - text.len()));
+        text.push_str(&words(fill, noise, "text"));
+    }
+    if !text.is_empty() {
+        blocks.push(AnswerBlock { kind: BlockKind::Text, content: ContentKind::Text, text, signature: None });
+    }
+    for (number, call) in script.calls.iter().enumerate() {
+        let id = format!("toolu_{:016x}", xxh3_64(format!("{noise:?} {number} {}", call.name).as_bytes()));
+        blocks.push(AnswerBlock {
+            kind: BlockKind::Tool { id, name: call.name.clone() },
+            content: ContentKind::ToolArguments,
+            text: call.input.to_string(),
+            signature: None,
+        });
+    }
+    let stop = if script.calls.is_empty() { StopReason::EndTurn } else { StopReason::ToolUse };
+    cut_off(Answer { blocks, stop }, limit)
+}
+
+fn cut_off(mut answer: Answer, limit: usize) -> Answer {
+    let mut room = limit;
+    for block in &mut answer.blocks {
+        let tokens = block.tokens();
+        if tokens.len() > room {
+            block.text = tokens[..room].concat();
+            answer.stop = StopReason::MaxTokens;
+        }
+        room = room.saturating_sub(block.text.len().div_ceil(TOKEN_BYTES));
+    }
+    answer.blocks.retain(|block| !block.text.is_empty());
+    answer
 }
 
 fn tool_answer(ask: &Ask, tool: &Tool, profile: &Profile, limit: usize, noise: &Noise) -> Answer {

@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::seed::{DrawId, Noise};
 use crate::wire::{Ask, Dialect, Event, Reply};
 
+use super::Defect;
 use super::cache::{CacheOutcome, Plan};
 use super::engine::{Schedule, Turn};
 use super::faults::FaultKind;
@@ -50,7 +51,7 @@ struct Served {
 impl Call {
     /// Waits for a slot, then decides the whole answer.
     async fn serve(&self) -> Served {
-        let slots = Arc::clone(&self.app.slots);
+        let slots = Arc::clone(&self.app.deployment(self.ask.serving).slots);
         let (slot, start) = match Arc::clone(&slots).try_acquire_owned() {
             Ok(slot) => (Some(slot), self.received),
             // The semaphore is never closed, so there is always a slot in the end.
@@ -69,7 +70,11 @@ impl Call {
             counts_writes: self.counts_writes,
             noise: self.noise.clone(),
         };
-        self.app.engine(self.draw.as_ref()).schedule(&self.ask, &turn)
+        let mut engine = self.app.engine(&self.ask.model, self.draw.as_ref());
+        if self.app.has_answered(&self.ask) {
+            engine.slowdown = 0.0;
+        }
+        engine.schedule(&self.ask, &turn)
     }
 
     /// The response has begun: what this request wrote to the prompt cache is there for others.
@@ -126,6 +131,9 @@ impl Playback {
         let call = &self.call;
         if self.running.is_none() {
             let mut served = call.serve().await;
+            if call.app.config.defect == Some(Defect::Buffered) {
+                served.schedule.hold_back();
+            }
             let events = std::mem::take(&mut served.schedule.events);
             let frames = Frames::new(events, call.dialect, call.ask.include_usage, call.fault);
             self.running = Some(Running { served, frames, begun: false });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::catalog::Profile;
 
-use super::MockError;
+use super::{Defect, MockError};
 
 /// Everything that decides what a mock answers, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,10 @@ pub struct MockConfig {
     /// Multiplies, beside [`slowdown`](Self::slowdown), the times of single groups or arms by their path, such
     /// as `caching/cached`; requests that do not say which draw they are belong to none.
     pub slowed: BTreeMap<String, f64>,
+    /// The engines of other models than the profile's, by name.
+    pub models: BTreeMap<String, Profile>,
+    /// What it does that no prediction expects.
+    pub defect: Option<Defect>,
     /// The seed of all noise. Answers are a pure function of it and the request.
     pub seed: u64,
     /// Where to listen. Port 0 takes a free one.
@@ -38,6 +42,8 @@ impl Default for MockConfig {
             profile: Profile::default(),
             slowdown: 1.0,
             slowed: BTreeMap::new(),
+            models: BTreeMap::new(),
+            defect: None,
             seed: 0,
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             generate: GenerateConfig::default(),

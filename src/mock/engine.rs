@@ -25,6 +25,8 @@ pub struct Engine<'a> {
     pub profile: &'a Profile,
     /// Multiplies every time.
     pub slowdown: f64,
+    /// Whether cached tokens are processed like any other, which no cache should do.
+    pub rereads: bool,
     /// The length in tokens of an answer whose request sets no limit.
     pub default_answer_tokens: u32,
 }
@@ -63,6 +65,12 @@ impl Schedule {
         self.overhead + self.prefill
     }
 
+    /// Keeps every event until the last token is ready.
+    pub(super) fn hold_back(&mut self) {
+        let end = self.end();
+        self.events.iter_mut().for_each(|(at, _)| *at = (*at).max(end));
+    }
+
     /// When the last token is ready.
     pub fn end(&self) -> Duration {
         self.first_token() + self.decode
@@ -75,8 +83,9 @@ impl Engine<'_> {
         let answer = answer::answer(ask, self.profile, self.default_answer_tokens, &turn.noise);
         let tokens = turn.tokens;
         let spread = |sigma, purpose| lognormal(sigma, &mut turn.noise.rng(purpose));
+        let cached = if self.rereads { self.profile.prefill } else { self.profile.cached };
         let work = self.profile.prefill.as_secs_f64() * (tokens.input - tokens.read) as f64
-            + self.profile.cached.as_secs_f64() * tokens.read as f64;
+            + cached.as_secs_f64() * tokens.read as f64;
         let overhead =
             self.time(self.profile.overhead.as_secs_f64() * spread(self.profile.sigma_overhead, "overhead"));
         let prefill = self.time(work * spread(self.profile.sigma_prefill, "prefill"));
@@ -95,6 +104,12 @@ impl Engine<'_> {
         script.say(Event::Finish(answer.stop));
         script.say(Event::Done);
         Schedule { overhead, prefill, decode, events: script.events, usage }
+    }
+
+    /// The time to read `tokens` tokens of input and say nothing, without noise.
+    pub(super) fn reading(&self, tokens: u64) -> Duration {
+        let Profile { overhead, prefill, .. } = self.profile;
+        self.time(overhead.as_secs_f64() + prefill.as_secs_f64() * tokens as f64)
     }
 
     /// The blocks of the answer, in bursts of tokens. Hidden thinking takes its time and shows no text.

@@ -14,10 +14,14 @@ use crate::wire::Reply;
 use super::batch::Joined;
 use super::cache::CacheOutcome;
 use super::call::Call;
+use super::deployment::Deployment;
 use super::engine::Schedule;
 use super::pacer::lock;
 use super::replies::ReplyCache;
 use super::state::App;
+
+/// What an answer says beside its text: requests in its batch.
+pub const BATCH_SIZE: &str = "batch_size";
 
 /// What `/generate` did so far.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -40,7 +44,14 @@ pub struct GenerateCounts {
 #[derive(Debug)]
 pub(crate) struct BatchMember {
     schedule: Schedule,
-    done: oneshot::Sender<Instant>,
+    done: oneshot::Sender<Served>,
+}
+
+/// When a batch was done, and how many requests it held.
+#[derive(Debug)]
+struct Served {
+    deadline: Instant,
+    size: usize,
 }
 
 /// Answers a request of `/generate`.
@@ -54,12 +65,13 @@ pub(crate) async fn reply(call: &Call) -> Reply {
     }
     let schedule = call.schedule(CacheOutcome::uncached(call.plan.input()));
     app.note_usage(call.record, schedule.usage);
-    let reply =
+    let mut reply =
         Reply { cached: Some(false), ..Reply::from_events(schedule.events.iter().map(|(_, event)| event)) };
-    batched(app, schedule).await;
+    let batch_size = batched(call, schedule).await;
     if let Some(key) = key {
         lock(&app.replies).put(key, Arc::new(reply.clone()), app.cache_now(), &app.config.generate);
     }
+    reply.extra.insert(BATCH_SIZE.to_owned(), batch_size.into());
     finish(reply, call)
 }
 
@@ -78,31 +90,35 @@ fn finish(mut reply: Reply, call: &Call) -> Reply {
     reply
 }
 
-/// Waits until the batch that the request joins is done.
-async fn batched(app: &Arc<App>, schedule: Schedule) {
+/// Waits until the batch that the request joins is done, and says how many requests it held.
+async fn batched(call: &Call, schedule: Schedule) -> usize {
+    let app = &call.app;
+    let deployment = app.deployment(call.ask.serving);
     let (done, waiting) = oneshot::channel();
-    let joined = lock(&app.batcher).join(BatchMember { schedule, done }, app.real_now());
+    let joined = lock(&deployment.batcher).join(BatchMember { schedule, done }, app.real_now());
     match joined {
-        Joined::Full(batch) => drop(tokio::spawn(serve(Arc::clone(app), batch))),
-        Joined::Opened { number, due } => drop(tokio::spawn(close(Arc::clone(app), number, app.at(due)))),
+        Joined::Full(batch) => drop(tokio::spawn(serve(Arc::clone(app), deployment, batch))),
+        Joined::Opened { number, due } => {
+            drop(tokio::spawn(close(Arc::clone(app), deployment, number, app.at(due))));
+        }
         Joined::Waiting => {}
     }
-    if let Ok(deadline) = waiting.await {
-        app.pacer.record(deadline);
-    }
+    let Ok(served) = waiting.await else { return 0 };
+    app.pacer.record(served.deadline);
+    served.size
 }
 
-async fn close(app: Arc<App>, number: u64, due: Instant) {
+async fn close(app: Arc<App>, deployment: Arc<Deployment>, number: u64, due: Instant) {
     app.pacer.wait_until(due).await;
-    let batch = lock(&app.batcher).close(number);
+    let batch = lock(&deployment.batcher).close(number);
     if let Some(batch) = batch {
-        serve(app, batch).await;
+        serve(app, deployment, batch).await;
     }
 }
 
-async fn serve(app: Arc<App>, batch: Vec<BatchMember>) {
+async fn serve(app: Arc<App>, deployment: Arc<Deployment>, batch: Vec<BatchMember>) {
     // The semaphore is never closed, so the engine is free in the end.
-    let _engine = app.batch_engine.acquire().await;
+    let _engine = deployment.batch_engine.acquire().await;
     let start = Instant::now();
     {
         let mut counts = lock(&app.generated);
@@ -115,8 +131,9 @@ async fn serve(app: Arc<App>, batch: Vec<BatchMember>) {
     let deadline =
         start + overhead + times().map(|times| times.prefill).sum::<std::time::Duration>() + decode;
     app.pacer.wait_until(deadline).await;
+    let size = batch.len();
     for member in batch {
         // A client that hung up waits no more.
-        let _gone = member.done.send(deadline);
+        let _gone = member.done.send(Served { deadline, size });
     }
 }

@@ -64,7 +64,7 @@ impl Peer {
 
 impl Connected<IncomingStream<'_, MockListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, MockListener>) -> Self {
-        stream.io().peer.clone()
+        stream.io().peer()
     }
 }
 
@@ -73,6 +73,13 @@ impl Connected<IncomingStream<'_, MockListener>> for Peer {
 pub(crate) struct Connection {
     stream: TcpStream,
     peer: Peer,
+}
+
+impl Connection {
+    /// Its other end.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer.clone()
+    }
 }
 
 impl AsyncRead for Connection {

@@ -1,12 +1,13 @@
 //! A server that answers like a large language model's, at the speed of a profile, with known truth.
 //!
-//! It speaks Anthropic Messages, OpenAI chat completions and `/generate`; keeps a prompt cache by each
+//! It speaks Anthropic Messages, OpenAI chat completions and embeddings, and `/generate`; keeps a prompt cache by each
 //! vendor's rules; queues requests for a limited number of slots; and fails on demand. It runs on threads of
 //! its own and writes at absolute deadlines, so that a slow client never slows the server's clock.
 //!
 //! **Clock.** A request's time starts when its body has been received in full, or when it gets a slot if it
 //! had to wait for one. Streamed answers send their headers at once and content at its deadline.
 //! **Tokens.** Four bytes are one token, rounded up for each block of the prompt.
+//! **Ways in.** Plain HTTP/1.1 and HTTP/2 at its address; TLS and links of any length at an [`Entrance`].
 //! **Truth.** First token after `slowdown (overhead + prefill · uncached + cached · read)`, then one token each
 //! `slowdown · decode`, all with seeded noise. Every response says so in the header [`MOCK_HEADER`].
 
@@ -16,10 +17,14 @@ pub mod cache;
 mod call;
 mod config;
 mod control;
+mod defect;
+mod deployment;
+mod embeddings;
 pub mod engine;
 mod faults;
 mod frames;
 mod generate;
+mod link;
 mod listener;
 mod log;
 mod pacer;
@@ -29,6 +34,7 @@ mod routes;
 mod server;
 mod slowdown;
 mod state;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,10 +42,12 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 pub use config::{GenerateConfig, MockConfig};
+pub use defect::{Defect, UnknownDefect};
 pub use faults::{Fault, FaultKind};
-pub use generate::GenerateCounts;
+pub use generate::{BATCH_SIZE, GenerateCounts};
+pub use link::FIRST_WINDOW;
 pub use log::ReceivedRequest;
-pub use server::Mock;
+pub use server::{Entrance, Mock};
 pub use state::MockState;
 
 /// The header on every response, `<profile>; slowdown=<x>`, by which a client labels its results simulated.
@@ -64,9 +72,18 @@ pub enum MockError {
         /// What the system said.
         source: io::Error,
     },
+    /// Its certificate could not be made.
+    #[error("could not serve TLS: {0}")]
+    Tls(String),
     /// Its threads could not be started.
     #[error("could not start the mock's threads: {0}")]
     Threads(#[source] io::Error),
+}
+
+impl MockError {
+    fn tls(error: &dyn std::error::Error) -> Self {
+        Self::Tls(error.to_string())
+    }
 }
 
 /// How late frames were handed over, compared with their deadlines. Nanoseconds.

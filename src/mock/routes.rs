@@ -12,14 +12,14 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use futures::StreamExt;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::catalog;
 use crate::seed::{DRAW_HEADER, DrawId};
-use crate::wire::{ApiError, Ask, Dialect};
+use crate::wire::{ApiError, Ask, Dialect, SCRIPT_HEADER, SERVING_HEADER, Script, Serving};
 
 use super::cache::Plan;
 use super::call::{Call, Cut, cut};
@@ -28,7 +28,7 @@ use super::listener::Peer;
 use super::log::ReceivedRequest;
 use super::pacer::lock;
 use super::state::App;
-use super::{MOCK_HEADER, control, generate};
+use super::{Defect, MOCK_HEADER, control, embeddings, generate};
 
 const BODY_LIMIT: usize = 16 << 20;
 /// Limits that no client comes near, and a reset that never comes: the mock limits nothing by itself.
@@ -46,6 +46,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(Dialect::Anthropic.path(), post(messages))
         .route(Dialect::OpenAi.path(), post(completions))
         .route(Dialect::Generate.path(), post(generate))
+        .route("/v1/embeddings", post(embeddings::embeddings))
         .route("/health", get(async || json_response(&json!({"status": "ok"}))))
         .route("/v1/models", get(async || json_response(&models())))
         .route("/stats", get(stats))
@@ -61,10 +62,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 /// Says on every response that it is simulated, and by what.
 async fn label(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let version = request.version();
     let mut response = next.run(request).await;
     let label = format!("{}; slowdown={}", app.config.profile.name, app.config.slowdown);
     if let Ok(label) = HeaderValue::from_str(&label) {
         response.headers_mut().insert(HeaderName::from_static(MOCK_HEADER), label);
+    }
+    if app.config.defect == Some(Defect::Closing) && version < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -113,8 +118,7 @@ async fn answer(
         }
         Err(rejection) => return error(dialect, 400, "invalid_request_error", &rejection.body_text()),
     };
-    let draw = headers.get(DRAW_HEADER).and_then(|value| value.to_str().ok());
-    let fault = lock(&app.faults).take(draw);
+    let fault = lock(&app.faults).take(text(&headers, DRAW_HEADER));
     match fault {
         Some(FaultKind::Close) => {
             peer.close();
@@ -125,7 +129,7 @@ async fn answer(
         }
         _ => {}
     }
-    let call = match call(&app, dialect, &body, draw, fault, received) {
+    let call = match call(&app, dialect, &body, &headers, fault, received) {
         Ok(call) => call,
         Err(refused) => return error(dialect, 400, &refused.kind, &refused.message),
     };
@@ -140,14 +144,14 @@ fn call(
     app: &Arc<App>,
     dialect: Dialect,
     body: &Bytes,
-    draw: Option<&str>,
+    headers: &HeaderMap,
     fault: Option<FaultKind>,
     received: Instant,
 ) -> Result<Call, ApiError> {
-    let ask = dialect
-        .decode_request(body)
-        .map_err(|wrong| ApiError { kind: "invalid_request_error".to_owned(), message: wrong.to_string() })?;
+    let ask = dialect.decode_request(body).map_err(|wrong| invalid(&wrong))?;
+    let ask = instructed(ask, headers)?;
     let (plan, counts_writes) = plan(dialect, &ask)?;
+    let draw = text(headers, DRAW_HEADER);
     let seed = app.seed();
     let drawn = draw.map(str::parse::<DrawId>).transpose().map_err(|wrong| invalid(&wrong))?;
     let noise = drawn.as_ref().map_or_else(|| seed.noise_of_body(body), |draw| seed.noise(draw));
@@ -181,6 +185,21 @@ fn call(
         received,
         _in_flight,
     })
+}
+
+/// The request with what its sender tells the simulator alone: what to say, and how to serve.
+fn instructed(ask: Ask, headers: &HeaderMap) -> Result<Ask, ApiError> {
+    let script = text(headers, SCRIPT_HEADER).map(Script::from_header).transpose();
+    let serving = text(headers, SERVING_HEADER).map(Serving::from_header).transpose();
+    Ok(Ask {
+        script: script.map_err(|wrong| invalid(&wrong))?.map(Arc::new),
+        serving: serving.map_err(|wrong| invalid(&wrong))?.unwrap_or_default(),
+        ..ask
+    })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 fn invalid(wrong: &dyn std::error::Error) -> ApiError {

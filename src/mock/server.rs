@@ -1,19 +1,26 @@
-//! A running mock: its threads, its address, its end.
+//! A running mock: its threads, its addresses, its end.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use once_cell::sync::OnceCell;
+use rustls::pki_types::CertificateDer;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::config::MockConfig;
 use super::faults::Fault;
+use super::link::Link;
 use super::listener::{MockListener, Peer};
 use super::log::ReceivedRequest;
 use super::pacer::{Pacer, lock};
 use super::state::{App, MockState};
+use super::tls::{Identity, TlsListener};
 use super::{MockError, PacingReport, routes};
 
 /// A running mock. It has a runtime and threads of its own, can be started and dropped inside another runtime,
@@ -22,8 +29,19 @@ use super::{MockError, PacingReport, routes};
 pub struct Mock {
     addr: SocketAddr,
     app: Arc<App>,
+    tls: OnceCell<(SocketAddr, CertificateDer<'static>)>,
+    handle: Handle,
     runtime: Option<Runtime>,
     clock: Option<JoinHandle<()>>,
+}
+
+/// A way into a mock.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    /// Its base URL, without a slash at the end.
+    pub url: String,
+    /// The certificate to trust there; absent without TLS.
+    pub certificate: Option<CertificateDer<'static>>,
 }
 
 impl Mock {
@@ -33,22 +51,57 @@ impl Mock {
     /// [`MockError`] if a setting is out of range, or the address or threads cannot be had.
     pub fn start(config: MockConfig) -> Result<Self, MockError> {
         config.check()?;
-        let wanted = config.addr;
-        let refused = |source| MockError::Listen { addr: wanted, source };
-        let listener = TcpListener::bind(wanted).map_err(refused)?;
-        listener.set_nonblocking(true).map_err(refused)?;
-        let addr = listener.local_addr().map_err(refused)?;
-        let runtime = runtime(config.threads).map_err(MockError::Threads)?;
-        let inner = {
-            let _entered = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(refused)?
-        };
+        // What can fail comes before the runtime, which must not be dropped inside another one.
+        let (listener, addr) = bind(config.addr)?;
         let (pacer, clock) = Pacer::start().map_err(MockError::Threads)?;
+        let runtime = runtime(config.threads).map_err(MockError::Threads)?;
+        let handle = runtime.handle().clone();
+        let inner = match adopt(&handle, listener, addr) {
+            Ok(inner) => inner,
+            Err(refused) => {
+                runtime.shutdown_background();
+                return Err(refused);
+            }
+        };
         let app = Arc::new(App::new(config, pacer));
-        let router = routes::router(Arc::clone(&app)).into_make_service_with_connect_info::<Peer>();
-        let listener = MockListener { inner, app: Arc::clone(&app) };
-        runtime.spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { addr, app, runtime: Some(runtime), clock: Some(clock) })
+        serve(&handle, &app, MockListener { inner, app: Arc::clone(&app) });
+        let (runtime, clock) = (Some(runtime), Some(clock));
+        Ok(Self { addr, app, tls: OnceCell::new(), handle, runtime, clock })
+    }
+
+    /// Opens another way in: over TLS or not, behind a link of this round-trip time, zero for none.
+    ///
+    /// # Errors
+    /// [`MockError`] if a port cannot be had or a certificate cannot be made.
+    pub fn entrance(&self, tls: bool, rtt: Duration) -> Result<Entrance, MockError> {
+        let (addr, certificate) = if tls {
+            let (addr, certificate) = self.tls.get_or_try_init(|| self.serve_tls())?;
+            (*addr, Some(certificate.clone()))
+        } else {
+            (self.addr, None)
+        };
+        let addr = if rtt.is_zero() { addr } else { self.link(addr, rtt)? };
+        let scheme = if tls { "https" } else { "http" };
+        Ok(Entrance { url: format!("{scheme}://{addr}"), certificate })
+    }
+
+    fn serve_tls(&self) -> Result<(SocketAddr, CertificateDer<'static>), MockError> {
+        let identity = Identity::new()?;
+        let (inner, addr) = self.listen_beside()?;
+        let tcp = MockListener { inner, app: Arc::clone(&self.app) };
+        serve(&self.handle, &self.app, TlsListener::new(tcp, identity.acceptor));
+        Ok((addr, identity.certificate))
+    }
+
+    fn link(&self, to: SocketAddr, rtt: Duration) -> Result<SocketAddr, MockError> {
+        let (listener, addr) = self.listen_beside()?;
+        self.handle.spawn(Link { listener, to, rtt, pacer: self.app.pacer.clone() }.run());
+        Ok(addr)
+    }
+
+    /// A free port of the same address.
+    fn listen_beside(&self) -> Result<(TcpListener, SocketAddr), MockError> {
+        listen(&self.handle, SocketAddr::new(self.addr.ip(), 0))
     }
 
     /// Where it listens.
@@ -119,6 +172,36 @@ impl Drop for Mock {
             let _panicked = clock.join();
         }
     }
+}
+
+/// A listener at `wanted` with its address, not yet served by any runtime.
+fn bind(wanted: SocketAddr) -> Result<(StdListener, SocketAddr), MockError> {
+    let refused = |source| MockError::Listen { addr: wanted, source };
+    let listener = StdListener::bind(wanted).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    let addr = listener.local_addr().map_err(refused)?;
+    Ok((listener, addr))
+}
+
+/// A listener at `wanted` on a runtime, with its address.
+fn listen(handle: &Handle, wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), MockError> {
+    let (listener, addr) = bind(wanted)?;
+    Ok((adopt(handle, listener, addr)?, addr))
+}
+
+fn adopt(handle: &Handle, listener: StdListener, addr: SocketAddr) -> Result<TcpListener, MockError> {
+    let _entered = handle.enter();
+    TcpListener::from_std(listener).map_err(|source| MockError::Listen { addr, source })
+}
+
+/// Answers whoever comes through `listener`.
+fn serve<L>(handle: &Handle, app: &Arc<App>, listener: L)
+where
+    L: Listener<Addr = SocketAddr>,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let router = routes::router(Arc::clone(app)).into_make_service_with_connect_info::<Peer>();
+    handle.spawn(async move { axum::serve(listener, router).await });
 }
 
 fn runtime(threads: usize) -> io::Result<Runtime> {

@@ -8,8 +8,8 @@ use crate::seed::DrawId;
 /// does. `caching` names all arms of the groups under it, `caching/cached` the arm at every position of the
 /// sweep, `caching/cached/1500` the arm at one.
 pub(super) fn factor(slowed: &BTreeMap<String, f64>, draw: &DrawId) -> f64 {
-    // A repeat of an arm's turn is the same arm.
-    let arm = draw.stream.split('~').next().unwrap_or_default();
+    // A repeat or a branch of an arm's turn is the same arm.
+    let arm = draw.stream.split(['~', '#']).next().unwrap_or_default();
     let full = format!("{}/{arm}", draw.scenario);
     let names =
         |path: &str| full.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -29,6 +29,7 @@ mod tests {
         };
         assert_eq!(draw("caching", "cached/1500"), 3.0);
         assert_eq!(draw("caching", "cached~2"), 3.0);
+        assert_eq!(draw("caching", "cached/1500#worker"), 3.0);
         assert_eq!(draw("caching", "cached-longer/1500"), 2.0);
         assert_eq!(draw("caching/automatic", "warm"), 2.0);
         assert_eq!(draw("cachings", "cached"), 1.0);

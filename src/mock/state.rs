@@ -1,26 +1,25 @@
 //! What a running mock knows and counts, shared by all its requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
 use crate::seed::{DrawId, Seed};
-use crate::wire::{Dialect, Usage};
+use crate::wire::{Ask, Dialect, Serving, Usage};
 
-use super::batch::Batcher;
 use super::cache::{CacheCounts, PromptCache};
 use super::config::MockConfig;
+use super::deployment::Deployment;
 use super::engine::Engine;
 use super::faults::Faults;
-use super::generate::{BatchMember, GenerateCounts};
+use super::generate::GenerateCounts;
 use super::pacer::{Pacer, lock};
 use super::replies::ReplyCache;
 use super::slowdown;
-use super::{PacingReport, log::RequestLog};
+use super::{Defect, PacingReport, log::RequestLog};
 
 /// What a mock has seen and done so far, as `GET /_mock/state` gives it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +34,10 @@ pub struct MockState {
     pub requests: BTreeMap<String, u64>,
     /// Connections accepted.
     pub connections: u64,
+    /// TLS handshakes in full.
+    pub tls_full: u64,
+    /// TLS handshakes that resumed an earlier session.
+    pub tls_resumed: u64,
     /// Requests being answered or waiting for a slot.
     pub in_flight: usize,
     /// The most there ever were.
@@ -54,15 +57,17 @@ pub struct MockState {
 pub(crate) struct App {
     pub(crate) config: MockConfig,
     pub(crate) pacer: Pacer,
-    pub(crate) slots: Arc<Semaphore>,
     pub(crate) cache: Mutex<PromptCache>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) log: Mutex<RequestLog>,
-    pub(crate) batcher: Mutex<Batcher<BatchMember>>,
-    pub(crate) batch_engine: Semaphore,
     pub(crate) replies: Mutex<ReplyCache>,
     pub(crate) generated: Mutex<GenerateCounts>,
     pub(crate) connections: AtomicU64,
+    pub(crate) tls_full: AtomicU64,
+    pub(crate) tls_resumed: AtomicU64,
+    deployments: Mutex<BTreeMap<Serving, Arc<Deployment>>>,
+    /// What was answered before, for [`Defect::AnswerCache`].
+    answered: Mutex<HashSet<u128>>,
     seed: AtomicU64,
     origin: Instant,
     advanced: Mutex<Duration>,
@@ -75,15 +80,16 @@ impl App {
     pub(crate) fn new(config: MockConfig, pacer: Pacer) -> Self {
         Self {
             pacer,
-            slots: Arc::new(Semaphore::new(config.profile.slots)),
             cache: Mutex::default(),
             faults: Mutex::default(),
             log: Mutex::default(),
-            batcher: Mutex::new(Batcher::new(config.generate.max_batch_size, config.generate.batch_timeout)),
-            batch_engine: Semaphore::new(1),
             replies: Mutex::default(),
             generated: Mutex::default(),
             connections: AtomicU64::new(0),
+            tls_full: AtomicU64::new(0),
+            tls_resumed: AtomicU64::new(0),
+            deployments: Mutex::default(),
+            answered: Mutex::default(),
             seed: AtomicU64::new(config.seed),
             origin: Instant::now(),
             advanced: Mutex::default(),
@@ -94,14 +100,32 @@ impl App {
         }
     }
 
-    /// The engine at the speed at which it answers a draw.
-    pub(crate) fn engine(&self, draw: Option<&DrawId>) -> Engine<'_> {
+    /// The engine at the speed at which it answers a draw that asks for `model`.
+    pub(crate) fn engine(&self, model: &str, draw: Option<&DrawId>) -> Engine<'_> {
         let own = draw.map_or(1.0, |draw| slowdown::factor(&self.config.slowed, draw));
+        let defect = self.config.defect;
+        let others = self.in_flight.load(Relaxed).saturating_sub(1) as f64;
+        let contention = if defect == Some(Defect::Contended) { 1.0 + others / 2.0 } else { 1.0 };
+        let of_model = self.config.models.get(model).filter(|_| defect != Some(Defect::SlowSmall));
         Engine {
-            profile: &self.config.profile,
-            slowdown: self.config.slowdown * own,
+            profile: of_model.unwrap_or(&self.config.profile),
+            slowdown: self.config.slowdown * own * contention,
+            rereads: defect == Some(Defect::Uncached),
             default_answer_tokens: self.config.default_answer_tokens,
         }
+    }
+
+    /// The engine that serves in this way, made when it is first asked for.
+    pub(crate) fn deployment(&self, serving: Serving) -> Arc<Deployment> {
+        let mut deployments = lock(&self.deployments);
+        let deployment = deployments.entry(serving);
+        Arc::clone(deployment.or_insert_with(|| Arc::new(Deployment::new(serving, &self.config))))
+    }
+
+    /// Whether an answer cache that nobody expects holds the answer to `ask`; from now on it does.
+    pub(crate) fn has_answered(&self, ask: &Ask) -> bool {
+        let expected = self.config.defect != Some(Defect::AnswerCache);
+        !expected && ReplyCache::key(ask).is_some_and(|key| !lock(&self.answered).insert(key))
     }
 
     pub(crate) fn seed(&self) -> Seed {
@@ -135,6 +159,7 @@ impl App {
     pub(crate) fn clear_caches(&self) {
         lock(&self.cache).clear();
         lock(&self.replies).clear();
+        lock(&self.answered).clear();
     }
 
     /// Counts a request for as long as the guard lives.
@@ -152,6 +177,7 @@ impl App {
     /// Back to the state of a fresh start, but for connections and requests in flight.
     pub(crate) fn reset(&self) {
         lock(&self.replies).clear();
+        lock(&self.answered).clear();
         *lock(&self.cache) = PromptCache::default();
         lock(&self.faults).clear();
         *lock(&self.log) = RequestLog::default();
@@ -173,6 +199,8 @@ impl App {
             seed: self.seed().0,
             requests,
             connections: self.connections.load(Relaxed),
+            tls_full: self.tls_full.load(Relaxed),
+            tls_resumed: self.tls_resumed.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             in_flight_max: self.in_flight_max.load(Relaxed),
             cache: lock(&self.cache).counts(),

@@ -59,7 +59,8 @@ impl Estimate {
     /// The estimate of several demands at a price.
     pub fn of(demands: impl IntoIterator<Item = Demand>, pricing: Option<&Pricing>) -> Self {
         let mut estimate = Self { requests: 0, usd: Some(Usd(0.0)) };
-        for demand in demands {
+        // What asks for nothing costs nothing, whatever the price.
+        for demand in demands.into_iter().filter(|demand| demand.requests > 0) {
             estimate.requests += u64::from(demand.requests);
             let cost = pricing.and_then(|pricing| pricing.cost(&demand.usage));
             estimate.usd = estimate.usd.zip(cost).map(|(sum, cost)| sum + cost);
@@ -200,5 +201,18 @@ impl Budget {
         if let Some(cost) = cost {
             self.used.lock().unwrap_or_else(PoisonError::into_inner).usd += cost;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_for_nothing_costs_nothing_at_an_unknown_price_too() {
+        let nothing = Estimate::of([Demand::default(), Demand::default()], None);
+        assert_eq!((nothing.requests, nothing.usd), (0, Some(Usd(0.0))));
+        let something = Estimate::of([Demand::uncached(10, 5)], None);
+        assert_eq!((something.requests, something.usd), (1, None));
     }
 }

@@ -7,6 +7,7 @@
 mod budget;
 mod journal;
 mod record;
+mod roads;
 
 pub use budget::{Budget, BudgetError, Demand, Estimate, Used};
 pub use journal::Journal;
@@ -20,16 +21,23 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::catalog::{self, Model, Profile};
 use crate::client::control::{Control, ControlError};
-use crate::client::{Answer, Auth, Client, Failure, Target, TargetError, Wait, Watch};
-use crate::mock::{Mock, MockConfig, MockError, PacingReport};
+use crate::client::{Answer, Auth, Client, Failure, Road, Target, TargetError, Wait, Watch};
+use crate::mock::{Defect, Mock, MockConfig, MockError, PacingReport};
 use crate::provenance::{self, Machine, Provenance, Truth, Versions};
 use crate::seed::{DRAW_HEADER, DrawId, Seed};
 use crate::settings::{LiveSettings, MockSettings, Pricing, Settings, TargetKind};
-use crate::wire::{Ask, Dialect};
+use crate::wire::{Ask, Dialect, SCRIPT_HEADER, SERVING_HEADER, Serving};
 
 /// The model whose rules and prices the mock follows unless another is named.
 const SIMULATED_MODEL: [(Dialect, &str); 3] =
     [(Dialect::Anthropic, "claude-sonnet-4-6"), (Dialect::OpenAi, "gpt-4o"), (Dialect::Generate, "default")];
+
+/// The small model beside it.
+const SIMULATED_SMALL_MODEL: [(Dialect, &str); 3] = [
+    (Dialect::Anthropic, "claude-haiku-4-5"),
+    (Dialect::OpenAi, "gpt-4o-mini"),
+    (Dialect::Generate, "small"),
+];
 
 /// A read that waited longer than this to be looked at was late.
 const LATE: Duration = Duration::from_millis(5);
@@ -78,6 +86,9 @@ pub enum AskError {
     /// The lab's mock answers behind a target that did not say so when it was looked at.
     #[error("the lab's mock answers behind this live target: its figures are simulated, not live")]
     Mislabelled,
+    /// The road cannot be taken.
+    #[error("could not take that road to the target: {0}")]
+    Road(String),
     /// The mock's clock could not be moved.
     #[error("could not move the mock's clock: {0}")]
     Clock(String),
@@ -117,6 +128,7 @@ pub struct Session {
     provenance: Provenance,
     mock: Option<Mock>,
     clients: BTreeMap<&'static str, Client>,
+    roads: roads::Roads,
     context_tokens: Option<u64>,
     budget: Budget,
     observers: Vec<Box<dyn Observer>>,
@@ -164,6 +176,7 @@ impl Session {
                 .into_iter()
                 .map(|target| (target.dialect().name(), Client::new(target, settings.timeouts)))
                 .collect(),
+            roads: roads::Roads::default(),
             settings,
             mock,
             context_tokens: None,
@@ -265,9 +278,44 @@ impl Session {
 
     /// Prices of the model asked for in `dialect`.
     pub fn pricing(&self, dialect: Dialect) -> Option<Pricing> {
+        self.pricing_of(self.asked_model(dialect))
+    }
+
+    /// Prices of a model of the target.
+    pub fn pricing_of(&self, model: &str) -> Option<Pricing> {
         match &self.settings.target {
-            TargetKind::Live(live) => live.prices,
-            TargetKind::Mock(_) => Pricing::of_model(self.clients.get(dialect.name())?.target().model()),
+            TargetKind::Live(live) if live.target.model() == model => live.prices,
+            _ => Pricing::of_model(model),
+        }
+    }
+
+    /// The name of the small model beside the one asked for in `dialect`; absent when nobody named one.
+    pub fn small_model(&self, dialect: Dialect) -> Option<&str> {
+        let named = self.settings.small_model.as_deref();
+        let known =
+            || SIMULATED_SMALL_MODEL.into_iter().find(|(of, _)| *of == dialect).map(|(_, model)| model);
+        if self.is_simulated() { named.filter(|name| is_of(name, dialect)).or_else(known) } else { named }
+    }
+
+    /// The engine of the small model, where that is known.
+    pub fn small_engine(&self) -> Option<&Profile> {
+        match &self.settings.target {
+            TargetKind::Mock(mock) => Some(&mock.small),
+            TargetKind::Live(_) => None,
+        }
+    }
+
+    /// How much less time than in the real world the simulator's tools and stores take: as much as its engine is
+    /// faster. 1 for a live target.
+    pub fn scale(&self) -> f64 {
+        self.engine().map_or(1.0, |(engine, slowdown)| engine.time_scale * slowdown)
+    }
+
+    /// What the simulated world does that no prediction expects; absent where all is as assumed.
+    pub fn defect(&self) -> Option<Defect> {
+        match &self.settings.target {
+            TargetKind::Mock(mock) => mock.defect,
+            TargetKind::Live(_) => None,
         }
     }
 
@@ -289,7 +337,21 @@ impl Session {
 
     /// Connections opened so far.
     pub fn connections(&self) -> u64 {
-        self.clients.values().map(Client::connections_opened).sum()
+        let ordinary = self.clients.values().map(Client::connections_opened).sum::<u64>();
+        ordinary + self.roads.connections()
+    }
+
+    /// The client that asks in `dialect` over `road`.
+    fn client(&self, dialect: Dialect, road: &Road) -> Result<Client, AskError> {
+        let ordinary = self.clients.get(dialect.name()).ok_or(AskError::Dialect(dialect))?;
+        let client = self.roads.client(road, ordinary, self.mock.as_ref(), self.settings.timeouts);
+        client.map_err(|error| AskError::Road(error.to_string()))
+    }
+
+    /// Opens a connection of `road` before it is needed.
+    pub(crate) async fn connect(&self, dialect: Dialect, road: &Road) -> Result<(), AskError> {
+        let opened = self.client(dialect, road)?.connect().await;
+        opened.map_err(|failure| AskError::Failed { attempts: 1, failure })
     }
 
     /// Text that no other run, arm, round or step of a live target has sent; of a simulated one, text that
@@ -319,25 +381,27 @@ impl Session {
         dialect: Dialect,
         place: &Place,
         ask: &Ask,
+        intended: Instant,
         mut watch: Option<&mut Watch<'_>>,
     ) -> Result<(Answer, Vec<RequestRecord>), (AskError, Vec<RequestRecord>)> {
-        let Some(client) = self.clients.get(dialect.name()) else {
-            return Err((AskError::Dialect(dialect), Vec::new()));
-        };
-        let headers = self.draw_header(&place.draw);
-        let pricing = self.pricing(dialect);
+        let client = self.client(dialect, &place.road).map_err(|error| (error, Vec::new()))?;
+        let headers = self.mock_headers(&place.draw, ask);
+        let model = if ask.model.is_empty() { client.target().model() } else { &ask.model };
+        let pricing = self.pricing_of(model);
         let mut records = Vec::with_capacity(1);
         let mut waited = Duration::ZERO;
         loop {
             if let Err(refused) = self.budget.take_request() {
                 return Err((refused.into(), records));
             }
+            // What is tried again starts anew.
+            let intended = if records.is_empty() { intended } else { Instant::now() };
             let exchange = match &mut watch {
-                Some(watch) => Box::pin(client.send_watched(ask, Instant::now(), &headers, watch)).await,
-                None => Box::pin(client.send(ask, Instant::now(), &headers)).await,
+                Some(watch) => Box::pin(client.send_watched(ask, intended, &headers, watch)).await,
+                None => Box::pin(client.send(ask, intended, &headers)).await,
             };
             let attempt = records.len() as u32 + 1;
-            let record = RequestRecord::of(self, dialect, place, attempt, &exchange, pricing.as_ref());
+            let record = RequestRecord::of(self, model, place, attempt, &exchange, pricing.as_ref());
             self.budget.spent(record.cost_usd);
             self.publish(&SessionEvent::Exchange(&record));
             records.push(record);
@@ -372,13 +436,21 @@ impl Session {
         self.late_answers.fetch_add(u64::from(lag > LATE), Ordering::Relaxed);
     }
 
-    /// Tells the mock which draw a request is, so that its noise never depends on the order of requests. A
-    /// live target is told nothing.
-    fn draw_header(&self, draw: &DrawId) -> HeaderMap {
+    /// Tells the mock which draw a request is, so that its noise never depends on the order of requests, what its
+    /// model says, and how it serves. A live target is told nothing.
+    fn mock_headers(&self, draw: &DrawId, ask: &Ask) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let value = HeaderValue::from_str(&draw.to_string());
-        if let (true, Ok(value)) = (self.mock.is_some(), value) {
-            headers.insert(DRAW_HEADER, value);
+        if self.mock.is_none() {
+            return headers;
+        }
+        let draw = Some((DRAW_HEADER, draw.to_string()));
+        let script = ask.script.as_ref().map(|script| (SCRIPT_HEADER, script.to_header()));
+        let serving = Some(ask.serving).filter(|serving| *serving != Serving::default());
+        let serving = serving.map(|serving| (SERVING_HEADER, serving.to_header()));
+        for (name, value) in draw.into_iter().chain(script).chain(serving) {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
         }
         headers
     }
@@ -393,6 +465,8 @@ fn start_mock(settings: &MockSettings, seed: u64) -> Result<(Truth, Mock, Vec<Ta
         profile: settings.profile.clone(),
         slowdown: settings.slowdown,
         slowed: settings.slowed.clone(),
+        models: small_models(settings),
+        defect: settings.defect,
         seed,
         ..MockConfig::default()
     })?;
@@ -408,6 +482,16 @@ fn start_mock(settings: &MockSettings, seed: u64) -> Result<(Truth, Mock, Vec<Ta
         slowed: settings.slowed.clone(),
     };
     Ok((truth, mock, targets))
+}
+
+/// The engine of each model that a run may ask for as the small one.
+fn small_models(settings: &MockSettings) -> BTreeMap<String, Profile> {
+    let known = SIMULATED_SMALL_MODEL.map(|(_, model)| model.to_owned());
+    known
+        .into_iter()
+        .chain(settings.small_model.clone())
+        .map(|model| (model, settings.small.clone()))
+        .collect()
 }
 
 /// Whether a named model may be simulated in `dialect`: a known one only in its provider's own.

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Session;
-use crate::client::{Answer, ConnectionFacts, ErrorClass, Exchange};
+use crate::client::{Answer, ConnectionFacts, ErrorClass, Exchange, Road};
 use crate::price::Usd;
 use crate::seed::DrawId;
 use crate::settings::Pricing;
 use crate::timeline::{TokenCount, TokenSource};
-use crate::wire::{Dialect, StopReason, Usage};
+use crate::wire::{StopReason, Usage};
 
 /// The version of [`RequestRecord`]'s format; its schema is `fixtures/schemas/record.v1.json`.
 pub const RECORD_SCHEMA_VERSION: u32 = 1;
@@ -28,8 +28,12 @@ pub struct Place {
     pub order: u32,
     /// Which repeat of the arm's turn this is, from 1.
     pub repeat: u32,
+    /// Which of the things that the arm's turn does at once this belongs to; empty where it does one.
+    pub branch: String,
     /// Whether the prompt must not be sent again once the server has seen it.
     pub once: bool,
+    /// The road that it takes.
+    pub road: Road,
     /// The draw: round and step within the arm's turn.
     pub draw: DrawId,
 }
@@ -68,7 +72,10 @@ pub struct RequestRecord {
     pub round: u32,
     /// Where in the round's random order the arm was asked.
     pub order: u32,
-    /// The request within the arm's turn.
+    /// Which of the things that the arm's turn does at once it belongs to.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub branch: String,
+    /// The request within the arm's turn, or within the branch.
     pub step: u32,
     /// 1, or more where the arm's turn was repeated because an answer lacked a metric or broke off.
     pub repeat: u32,
@@ -134,13 +141,13 @@ pub struct RequestRecord {
 impl RequestRecord {
     pub(super) fn of(
         session: &Session,
-        dialect: Dialect,
+        model: &str,
         place: &Place,
         attempt: u32,
         exchange: &Exchange,
         pricing: Option<&Pricing>,
     ) -> Self {
-        let mut record = Self::without_answer(session, dialect, place, attempt, exchange);
+        let mut record = Self::without_answer(session, model, place, attempt, exchange);
         match &exchange.outcome {
             Ok(answer) => record.fill(answer, pricing),
             Err(failure) => {
@@ -155,7 +162,7 @@ impl RequestRecord {
 
     fn without_answer(
         session: &Session,
-        dialect: Dialect,
+        model: &str,
         place: &Place,
         attempt: u32,
         exchange: &Exchange,
@@ -166,12 +173,13 @@ impl RequestRecord {
             run_id: provenance.run_id.clone(),
             mode: provenance.truth.word().into(),
             target: provenance.target.clone(),
-            model: session.asked_model(dialect).into(),
+            model: model.into(),
             group: place.group.clone(),
             arm: place.arm.clone(),
             x: place.x,
             round: place.draw.round,
             order: place.order,
+            branch: place.branch.clone(),
             step: place.draw.step,
             repeat: place.repeat,
             attempt,

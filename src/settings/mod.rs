@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::catalog::{self, Profile};
 use crate::client::{RetryPolicy, Target, TargetError, Timeouts};
+use crate::mock::Defect;
 
 /// Why a plan cannot be made. The message names the variable or file and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,10 @@ pub struct Settings {
     pub retries: RetryPolicy,
     /// Whether a smoke run (`--test`) may ask a live target.
     pub test_live: bool,
+    /// The small model beside the target's, to which easy work may be routed; absent means the simulator's own.
+    pub small_model: Option<String>,
+    /// Where the semantic cache has its texts embedded; absent means by their character n-grams, here.
+    pub embeddings: Option<Target>,
     /// The most prompt tokens that the target takes, if it does not say so itself.
     pub context_tokens: Option<u64>,
 }
@@ -98,8 +103,14 @@ pub struct MockSettings {
     /// Further factors on the times of single groups or arms, by path, such as `caching/cached`. Predictions
     /// do not know them.
     pub slowed: BTreeMap<String, f64>,
+    /// The engine of the small model beside it.
+    pub small: Profile,
     /// The model whose cache rules and prices are simulated, for each dialect that names one.
     pub model: Option<String>,
+    /// The small model's name, where one was given.
+    pub small_model: Option<String>,
+    /// What the simulated world does that no prediction expects.
+    pub defect: Option<Defect>,
 }
 
 /// A live target, ready to be asked.
@@ -144,7 +155,11 @@ impl Settings {
         let profile = catalog::profile(profile)
             .map_err(|error| environment.misfit("LLMLAB_PROFILE", &error.to_string()))?
             .clone();
+        let small_model = environment.get("LLMLAB_SMALL_MODEL").map(str::to_owned);
         let mock = MockSettings {
+            small: profile.of_small_model(),
+            small_model: small_model.clone(),
+            defect: environment.parse("LLMLAB_MOCK_DEFECT", &format!("one of {}", Defect::names()))?,
             profile,
             slowdown,
             slowed,
@@ -163,6 +178,8 @@ impl Settings {
             target: targets::choose(environment, file, mock)?,
             seed: environment.parse("LLMLAB_SEED", "a whole number")?.unwrap_or(20),
             runs,
+            small_model,
+            embeddings: targets::embeddings(environment)?,
             max_usd,
             max_requests: environment.parse("LLMLAB_MAX_REQUESTS", "a whole number")?,
             timeouts: timeouts(environment)?,

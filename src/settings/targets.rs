@@ -19,6 +19,7 @@ const BUILT_IN: &str = include_str!("../../fixtures/targets.toml");
 
 /// What answers.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a run has one of them")]
 pub enum TargetKind {
     /// The mock, started for the run: simulated figures.
     Mock(MockSettings),
@@ -135,6 +136,17 @@ pub(super) fn choose(
         entry.model = model.into();
     }
     live(environment, name, &entry).map(TargetKind::Live)
+}
+
+/// The endpoint that turns texts into vectors, where one is named.
+pub(super) fn embeddings(environment: &Environment) -> Result<Option<Target>, SettingsError> {
+    const VARIABLE: &str = "LLMLAB_EMBEDDINGS";
+    let Some(named) = environment.get(VARIABLE) else { return Ok(None) };
+    let (url, model) = named.split_once('#').unwrap_or((named, "default"));
+    let key = environment.get("LLMLAB_EMBEDDINGS_KEY");
+    let auth = key.map_or(Auth::None, |key| Auth::Bearer(key.into()));
+    let target = Target::new("embeddings", Dialect::OpenAi, url, model, &auth);
+    target.map(Some).map_err(|source| SettingsError::Target { name: VARIABLE.into(), source })
 }
 
 /// `openai+http://127.0.0.1:8080`: a dialect and a URL.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::{Script, Serving};
+
 /// How long a prompt-cache entry lives without being used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum CacheTtl {
@@ -44,6 +46,10 @@ pub struct Ask {
     pub automatic_cache: Option<CacheTtl>,
     /// OpenAI's `prompt_cache_key`, which routes requests of one prefix to one machine.
     pub prompt_cache_key: Option<String>,
+    /// What the simulated model says. No part of the request: a live target is never told.
+    pub script: Option<Arc<Script>>,
+    /// How the simulated engine serves it. No part of the request either.
+    pub serving: Serving,
 }
 
 /// Whether the model thinks before it answers.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::wire::json::{self, Body};
-use crate::wire::{Ask, Block, CacheTtl, Content, Message, Role, Thinking, Tool, ToolChoice, WireError};
+use crate::wire::{
+    Ask, Block, CacheTtl, Content, Message, Role, Serving, Thinking, Tool, ToolChoice, WireError,
+};
 
 /// Anthropic insists on a limit; this is the one of a request that names none.
 const DEFAULT_MAX_TOKENS: u32 = 1024;
@@ -186,6 +188,8 @@ pub(in crate::wire) fn decode_request(body: &[u8]) -> Result<Ask, WireError> {
         temperature: request.temperature,
         automatic_cache: request.cache_control.map(CacheTtl::from),
         prompt_cache_key: None,
+        script: None,
+        serving: Serving::default(),
     })
 }
 

@@ -1,0 +1,53 @@
+//! Schedules of many requests: when each one starts. Pure data; whoever runs one brings the requests and the clock.
+//!
+//! A *closed* loop has so many workers, each of which asks again when it was answered: a server that slows down is
+//! asked less. An *open* loop asks at given times whatever becomes of the answers, as users do: what waits behind a
+//! slow answer is measured from when it was meant to start.
+
+mod open;
+mod slo;
+
+pub use open::{Arrivals, arrivals, responses};
+pub use slo::Slo;
+
+use std::time::Duration;
+
+/// When the requests of a load start.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Schedule {
+    /// So many workers, each of which asks again as soon as it was answered.
+    Closed {
+        /// Requests under way at once.
+        workers: u32,
+        /// When no further one is sent.
+        extent: Extent,
+    },
+    /// A request at each of these times after the start, in order, whatever became of those before.
+    Open(Vec<Duration>),
+}
+
+/// How long a load goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// For so many requests.
+    Requests(u32),
+    /// For so long: what was sent by then is still waited for.
+    Time(Duration),
+}
+
+impl Extent {
+    /// Whether request `index`, counted from 0, is still sent at a time after the start.
+    pub fn includes(self, index: u32, at: Duration) -> bool {
+        match self {
+            Self::Requests(requests) => index < requests,
+            Self::Time(time) => at < time,
+        }
+    }
+}
+
+impl Schedule {
+    /// So many workers that share a number of requests.
+    pub fn closed(workers: u32, requests: u32) -> Self {
+        Self::Closed { workers, extent: Extent::Requests(requests) }
+    }
+}
