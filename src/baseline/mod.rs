@@ -29,7 +29,7 @@ pub use install::{Installed, install};
 pub use list::{all, bytes};
 pub use manifest::MANIFEST_SCHEMA_VERSION;
 pub use measured::{BenchRuns, Fits, Measured, Mode, RunInfo};
-pub use run::{BenchmarkInfo, RunBenchmark, found, latest_run};
+pub use run::{BenchmarkInfo, RunBenchmark, found, latest_run, newest_summaries};
 pub use save::{Save, Saved, SavedBench, save};
 
 use std::path::Path;

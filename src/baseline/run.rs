@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::criterion::{self, Files};
 use super::files::{all_records, hash, read_versioned, records};
 use super::{BaselineError, BenchRuns, Fits, Measured, RunInfo};
-use crate::experiment::SUMMARY_SCHEMA_VERSION;
+use crate::experiment::{GroupSummary, SUMMARY_SCHEMA_VERSION};
 use crate::metric::Unit;
 use crate::provenance::Provenance;
 
@@ -91,6 +91,25 @@ pub fn latest_run(criterion_home: &Path, bench: &str) -> Result<BenchRuns, Basel
     let run = Run::latest(criterion_home, bench)?;
     let files = run.files(criterion_home)?;
     run.measured(&files)
+}
+
+/// The groups of the newest run of every bench under Criterion's directory, ended or not, each with what its
+/// figures are. A run that this build cannot read is left out.
+pub fn newest_summaries(criterion_home: &Path) -> Vec<(String, GroupSummary)> {
+    #[derive(Deserialize)]
+    struct Found {
+        provenance: Provenance,
+        groups: Vec<GroupSummary>,
+    }
+    let newest = |bench: &String| newest_summary(&records(criterion_home, bench));
+    let paths = benches(criterion_home).into_iter().filter_map(|bench| newest(&bench));
+    let found = paths.filter_map(|path| read_versioned::<Found>(&path, SUMMARY_SCHEMA_VERSION).ok());
+    found
+        .flat_map(|found| {
+            let truth = found.provenance.truth.to_string();
+            found.groups.into_iter().map(move |group| (truth.clone(), group))
+        })
+        .collect()
 }
 
 /// The benches that left a run under Criterion's directory, complete or not, by name.

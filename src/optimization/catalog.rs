@@ -1,8 +1,12 @@
 //! Every optimisation by name: the one place that says which groups, and which sweeps, belong to it.
 
-use super::{caching, streaming};
+use super::{
+    batching, caching, concurrency, connection, parallelism, routing, semantic_cache, speculation, streaming,
+    topology,
+};
 use crate::experiment::Group;
 use crate::metric::Metric;
+use crate::mock::Defect;
 
 /// An optimisation that can be measured by its name.
 #[derive(Debug, Clone)]
@@ -13,6 +17,8 @@ pub struct Optimization {
     pub question: &'static str,
     /// What is published about it.
     pub claim: Claim,
+    /// What the simulated world can do so that the predictions fail: every formula has an assumption.
+    pub broken_by: Defect,
     groups: fn() -> Vec<Group>,
 }
 
@@ -36,6 +42,7 @@ pub const STREAMING: Optimization = Optimization {
         metric: Metric::PERCEIVED,
         window: streaming::CLAIM,
     },
+    broken_by: Defect::Buffered,
     groups: || {
         vec![
             streaming::length(&streaming::ANSWER_TOKENS),
@@ -49,7 +56,12 @@ pub const STREAMING: Optimization = Optimization {
 pub const CACHING: Optimization = Optimization {
     name: "caching",
     question: "Does prompt caching pay, and from which prefix length on?",
-    claim: Claim { text: "up to 85% less latency on cache hits", metric: Metric::TTFT, window: (0.85, 0.85) },
+    claim: Claim {
+        text: "up to 85% less latency on cache hits",
+        metric: Metric::TTFT,
+        window: (caching::CLAIM, caching::CLAIM),
+    },
+    broken_by: Defect::Uncached,
     groups: || {
         vec![
             caching::prefix(&caching::PREFIX_TOKENS),
@@ -59,8 +71,157 @@ pub const CACHING: Optimization = Optimization {
     },
 };
 
+/// No cache of answers, an exact and a semantic one.
+pub const SEMANTIC_CACHE: Optimization = Optimization {
+    name: "semantic_cache",
+    question: "What does a cache of answers save, and how often is it wrong?",
+    claim: Claim {
+        text: "61.6-68.8% of questions answered from the cache",
+        metric: Metric::ANSWER_TIME,
+        window: semantic_cache::CLAIM,
+    },
+    broken_by: Defect::AnswerCache,
+    groups: || {
+        vec![
+            semantic_cache::stream(&semantic_cache::FAMILIAR_PERCENT),
+            semantic_cache::lookup(&semantic_cache::ENTRIES),
+        ]
+    },
+};
+
+/// Tools and agents together against one after another.
+pub const PARALLELISM: Optimization = Optimization {
+    name: "parallelism",
+    question: "What do tools and agents save that work at the same time?",
+    claim: Claim {
+        text: "62.7% less time for the four tools of the plan",
+        metric: Metric::MAKESPAN,
+        window: (0.627, 0.627),
+    },
+    broken_by: Defect::SerialTools,
+    groups: || {
+        vec![
+            parallelism::tools(),
+            parallelism::width(),
+            parallelism::cap(),
+            parallelism::order(),
+            parallelism::failing(),
+            parallelism::fraction(),
+            parallelism::looped(),
+            parallelism::agents(),
+        ]
+    },
+};
+
+/// One agent, several at once, or several under a supervisor.
+pub const TOPOLOGY: Optimization = Optimization {
+    name: "topology",
+    question: "What does each way of sharing a task between agents cost in time, and what do checkpoints add?",
+    claim: Claim {
+        text: "up to 90% less time with agents in parallel",
+        metric: Metric::MAKESPAN,
+        window: (topology::CLAIM, topology::CLAIM),
+    },
+    broken_by: Defect::Contended,
+    groups: || {
+        vec![
+            topology::topologies(),
+            topology::specialists(&topology::SPECIALISTS),
+            topology::complexity(),
+            topology::context(&topology::DOCUMENT_TOKENS),
+            topology::checkpoint::group(&topology::checkpoint::cases(), topology::checkpoint::SUPERSTEPS),
+        ]
+    },
+};
+
+/// New against reused connections.
+pub const CONNECTION: Optimization = Optimization {
+    name: "connection",
+    question: "What does it cost to open a connection for each request?",
+    claim: Claim {
+        // A time, not a share: how the groups compare with it depends on the distance, which a remark says.
+        text: "about 50-150 ms less per request",
+        metric: Metric::SEND_LAG,
+        window: (1.0, 1.0),
+    },
+    broken_by: Defect::Closing,
+    groups: || {
+        vec![
+            connection::reuse(&connection::RTT_MS),
+            connection::tls(),
+            connection::http(),
+            connection::prompt(&connection::PROMPT_KB),
+        ]
+    },
+};
+
+/// Tool calls on suspicion against tool calls on demand.
+pub const SPECULATION: Optimization = Optimization {
+    name: "speculation",
+    question: "What do tool calls save that are made before the model asks for them?",
+    claim: Claim {
+        text: "up to 20% less latency at 55% accuracy",
+        metric: Metric::MAKESPAN,
+        window: (0.2, 0.2),
+    },
+    broken_by: Defect::StaleGuesses,
+    groups: || {
+        vec![speculation::accuracy(), speculation::ratio(), speculation::guesses(), speculation::all_wrong()]
+    },
+};
+
+/// Prompts all at once against one after another, at the client and at the server.
+pub const BATCHING: Optimization = Optimization {
+    name: "batching",
+    question: "What is gained by prompts that are not sent, or not served, one after another?",
+    claim: Claim {
+        text: "8 requests in one batch: 8 times as fast",
+        metric: Metric::TIME_PER_REQUEST,
+        window: (batching::CLAIM, batching::CLAIM),
+    },
+    broken_by: Defect::Contended,
+    groups: || vec![batching::fan_out(&batching::PROMPTS), batching::server(&batching::CONCURRENCY)],
+};
+
+/// Many requests at once against one after another.
+pub const CONCURRENCY: Optimization = Optimization {
+    name: "concurrency",
+    question: "How much more is answered when more is asked at once, and what does each request pay?",
+    claim: Claim {
+        text: "8.7 times the throughput at 20 workers (a local model)",
+        metric: Metric::TIME_PER_REQUEST,
+        window: (concurrency::CLAIM, concurrency::CLAIM),
+    },
+    broken_by: Defect::Contended,
+    groups: || vec![concurrency::levels(&concurrency::LEVELS), concurrency::open(&concurrency::LOADS)],
+};
+
+/// Everything to the large model, or easy questions to a small one.
+pub const ROUTING: Optimization = Optimization {
+    name: "routing",
+    question: "Which questions does a router make faster, and which slower?",
+    claim: Claim {
+        text: "lower latency for simple tasks",
+        metric: Metric::ANSWER_TIME,
+        window: routing::CLAIM,
+    },
+    broken_by: Defect::SlowSmall,
+    groups: || vec![routing::by_complexity(), routing::share(&routing::SIMPLE_PERCENT)],
+};
+
 /// Every optimisation, in the order in which `all` runs them.
-pub static ALL: [Optimization; 2] = [STREAMING, CACHING];
+pub static ALL: [Optimization; 10] = [
+    STREAMING,
+    CACHING,
+    SEMANTIC_CACHE,
+    PARALLELISM,
+    BATCHING,
+    CONCURRENCY,
+    ROUTING,
+    TOPOLOGY,
+    SPECULATION,
+    CONNECTION,
+];
 
 /// A name that is no optimisation's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

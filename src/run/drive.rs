@@ -9,7 +9,6 @@ use super::{
     Extent, Finished, Options, Selection, StartError, Stop, announcement, doubts, estimate, findings,
 };
 use crate::experiment::{Arm, Group, Rounds, RunError};
-use crate::optimization::Optimization;
 use crate::report::progress::Progress;
 use crate::report::results::{ArmResult, Comparison, Ending, RESULTS_SCHEMA_VERSION};
 use crate::report::say;
@@ -20,7 +19,7 @@ use crate::verdict::{Finding, Rule};
 /// Samples from which on a run may end because everything is decided.
 const LEAST_ROUNDS: u32 = 5;
 
-/// Runs an optimisation and writes its result, and a journal of every request, to `directory`. It ends early,
+/// Runs an optimisation's groups, or others under a name, and writes the result, and a journal of every request, to `directory`. It ends early,
 /// with what it has, once `interrupted` holds true. What it does is said on standard error.
 ///
 /// # Errors
@@ -36,7 +35,8 @@ const LEAST_ROUNDS: u32 = 5;
 /// let directory = std::env::temp_dir().join(format!("llmlab-run-{}", std::process::id()));
 /// let options = Options { filter: Some(regex::Regex::new("^streaming/on/50$")?), ..Options::default() };
 /// let (_stop, interrupted) = tokio::sync::watch::channel(false);
-/// let finished = run(&STREAMING, Settings::simulated(), &options, &directory, interrupted).await?;
+/// let groups = STREAMING.groups();
+/// let finished = run("streaming", groups, Settings::simulated(), &options, &directory, interrupted).await?;
 /// assert!(finished.comparison.verdicts[0].ratio.is_some_and(|ratio| ratio.high < 1.0));
 /// # std::fs::remove_dir_all(&directory)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -44,31 +44,31 @@ const LEAST_ROUNDS: u32 = 5;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub async fn run(
-    optimization: &Optimization,
+    name: &str,
+    mut groups: Vec<Group>,
     settings: Settings,
     options: &Options,
     directory: &Path,
     interrupted: watch::Receiver<bool>,
 ) -> Result<Finished, StartError> {
-    let mut groups = optimization.groups();
     if options.smoke {
         groups.truncate(1);
         groups.iter_mut().for_each(shorten);
     }
-    decide_by(&mut groups, optimization, options)?;
+    decide_by(&mut groups, name, options)?;
     let mut session = Box::pin(Session::start(settings)).await?;
     let selection = Selection::of(&session, groups, |group, arm| options.wants(group, arm));
     if selection.groups.is_empty() {
         return Err(options.nothing(&selection));
     }
-    announce(&session, optimization, options, &selection)?;
+    announce(&session, name, options, &selection)?;
     let write = |source| StartError::Write { path: directory.into(), source };
     let journal = Journal::create(directory, &session.provenance().run_id).map_err(write)?;
     say(&format!("[llmlab] every request is recorded in {}", journal.path().display()));
     session.observe(Box::new(journal));
     session.observe(Box::new(Progress::default()));
     let run = Run {
-        name: optimization.name,
+        name,
         session: Arc::new(session),
         rule: options.rule(),
         options,
@@ -89,11 +89,7 @@ fn shorten(group: &mut Group) {
 }
 
 /// Makes the metric that was asked for the primary one of every group that has it, and leaves out the others.
-fn decide_by(
-    groups: &mut Vec<Group>,
-    optimization: &Optimization,
-    options: &Options,
-) -> Result<(), StartError> {
+fn decide_by(groups: &mut Vec<Group>, run: &str, options: &Options) -> Result<(), StartError> {
     let Some(name) = &options.metric else { return Ok(()) };
     let mut known: Vec<String> =
         groups.iter().flat_map(|group| &group.metrics).map(|metric| metric.name().to_owned()).collect();
@@ -106,15 +102,15 @@ fn decide_by(
     });
     known.sort_unstable();
     known.dedup();
-    let optimization = optimization.name.to_owned();
-    let unknown = || StartError::Metric { metric: name.clone(), optimization, known: known.join(", ") };
+    let unknown =
+        || StartError::Metric { metric: name.clone(), optimization: run.into(), known: known.join(", ") };
     if groups.is_empty() { Err(unknown()) } else { Ok(()) }
 }
 
 /// Says what will be asked and what it costs, and refuses what cannot fit the budget.
 fn announce(
     session: &Session,
-    optimization: &Optimization,
+    name: &str,
     options: &Options,
     selection: &Selection,
 ) -> Result<(), StartError> {
@@ -133,10 +129,7 @@ fn announce(
     };
     let smoke = if options.smoke { "smoke run · " } else { "" };
     let lab = |text: &str| say(&format!("[llmlab] {text}"));
-    lab(&format!(
-        "{} · {smoke}{} · {rounds} · seed {}",
-        optimization.name, provenance.truth, provenance.seed
-    ));
+    lab(&format!("{name} · {smoke}{} · {rounds} · seed {}", provenance.truth, provenance.seed));
     announcement(session, &extent, &selection.skipped).iter().for_each(|text| lab(text));
     Ok(session.budget().check(&least)?)
 }
@@ -162,7 +155,7 @@ impl Options {
 
 /// A run under way.
 struct Run<'a> {
-    name: &'static str,
+    name: &'a str,
     session: Arc<Session>,
     rule: Rule,
     options: &'a Options,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::prompt::Prompt;
-use super::{minimum, saving};
+use super::{CLAIM, minimum, saving};
 use crate::catalog::Model;
 use crate::experiment::{Arm, CacheState, Draw, Group, Predict, Remarks, asking};
 use crate::metric::Metric;
@@ -42,15 +42,13 @@ pub fn automatic(prefix_tokens: &[u64]) -> Group {
 
 fn sweep(prefix_tokens: &[u64]) -> Group {
     Group {
-        name: String::new(),
-        question: String::new(),
         x_label: Some("prefix tokens".into()),
         control: UNCACHED.into(),
         arms: prefix_tokens.iter().flat_map(|&tokens| [arm(tokens, false), arm(tokens, true)]).collect(),
-        metrics: Vec::new(),
-        dialect: None,
         predict: Some(predict()),
         remarks: Some(remarks(prefix_tokens)),
+        claimed: Some(CLAIM),
+        ..Group::default()
     }
 }
 

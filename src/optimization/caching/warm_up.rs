@@ -110,13 +110,11 @@ pub fn warm_up() -> Group {
     Group {
         name: "caching/warm_up".into(),
         question: format!("Which request finds a prefix of {PREFIX_TOKENS} tokens in the cache?"),
-        x_label: None,
         control: FIRST.into(),
         arms: PATTERNS.into_iter().map(arm).collect(),
         metrics: vec![Metric::TTFT, Metric::TPOT],
-        dialect: None,
         predict: Some(predict()),
-        remarks: None,
+        ..Group::default()
     }
 }
 

@@ -31,8 +31,8 @@ pub fn of(prompt: &str, answer_tokens: &[u32]) -> Group {
             .flat_map(|&tokens| [arm(&prompt, tokens, false), arm(&prompt, tokens, true)])
             .collect(),
         metrics: vec![Metric::PERCEIVED, Metric::TOTAL, Metric::TPOT],
-        dialect: None,
         predict: Some(predict()),
+        ..Group::default()
     }
 }
 
@@ -93,13 +93,10 @@ pub fn complexity() -> Group {
     Group {
         name: "streaming/complexity".into(),
         question: "Does a harder question take longer to begin?".into(),
-        x_label: None,
         control: COMPLEXITY[0].into(),
         arms: arms.collect(),
         metrics: vec![Metric::TTFT, Metric::TPOT],
-        dialect: None,
-        predict: None,
-        remarks: None,
+        ..Group::default()
     }
 }
 
@@ -174,7 +171,13 @@ mod tests {
             decode: Duration::from_secs_f64(1.0 / 52.0),
             ..Profile::default()
         };
-        let known = Known { engine: Some((&engine, 1.0)), model: None, dialect: Dialect::Anthropic };
+        let known = Known {
+            engine: Some((&engine, 1.0)),
+            small: None,
+            scale: 1.0,
+            model: None,
+            dialect: Dialect::Anthropic,
+        };
         // Then the window is the one that the formula gives by hand
         let text = claim_holds(&known).unwrap();
         assert!(text.contains("63 to 167 tokens"), "{text}");

@@ -28,9 +28,8 @@ pub fn chunked(work: &[Duration]) -> Group {
         control: "buffered".into(),
         arms: work.iter().flat_map(|&work| [arm(work, false), arm(work, true)]).collect(),
         metrics: vec![Metric::PROCESSED],
-        dialect: None,
         predict: Some(predict()),
-        remarks: None,
+        ..Group::default()
     }
 }
 
