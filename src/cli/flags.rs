@@ -11,6 +11,12 @@ pub(super) struct Target {
     /// The model to ask for, or to simulate [env: LLMLAB_MODEL].
     #[arg(long)]
     model: Option<String>,
+    /// The same, by the name that it has beside a small model.
+    #[arg(long, value_name = "MODEL", conflicts_with = "model")]
+    large_model: Option<String>,
+    /// The small model to which easy work is routed [env: LLMLAB_SMALL_MODEL].
+    #[arg(long, value_name = "MODEL")]
+    small_model: Option<String>,
     /// The most dollars a live run may cost [default: 2] [env: LLMLAB_MAX_USD].
     #[arg(long, value_name = "DOLLARS", allow_hyphen_values = true)]
     max_usd: Option<String>,
@@ -28,6 +34,8 @@ impl Target {
         Environment::of_process()
             .with_flag("--target", "LLMLAB_TARGET", self.target.as_ref())
             .with_flag("--model", "LLMLAB_MODEL", self.model.as_ref())
+            .with_flag("--large-model", "LLMLAB_MODEL", self.large_model.as_ref())
+            .with_flag("--small-model", "LLMLAB_SMALL_MODEL", self.small_model.as_ref())
             .with_flag("--max-usd", "LLMLAB_MAX_USD", self.max_usd.as_ref())
             .with_flag("--max-requests", "LLMLAB_MAX_REQUESTS", self.max_requests.as_ref())
             .with_flag("--seed", "LLMLAB_SEED", self.seed.as_ref())

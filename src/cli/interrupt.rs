@@ -1,11 +1,45 @@
-//! Ctrl-C as something that can be waited for.
+//! Runs that Ctrl-C ends with what they have.
 
+use std::path::Path;
+
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use crate::experiment::Group;
 use crate::report::say;
+use crate::run::{self, Finished, Options};
+use crate::settings::Settings;
 
-/// Holds true from the first Ctrl-C on. To be called within a runtime.
-pub(super) fn interruption() -> watch::Receiver<bool> {
+/// A runtime on which groups are run until they end or somebody presses Ctrl-C.
+pub(super) struct Interruptible {
+    runtime: Runtime,
+    interrupted: watch::Receiver<bool>,
+}
+
+impl Interruptible {
+    /// Listens for Ctrl-C from now on.
+    pub(super) fn new() -> std::io::Result<Self> {
+        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        let interrupted = runtime.block_on(async { interruption() });
+        Ok(Self { runtime, interrupted })
+    }
+
+    /// Runs groups under a name; the result goes to `directory`.
+    pub(super) fn run(
+        &self,
+        name: &str,
+        groups: Vec<Group>,
+        settings: Settings,
+        options: &Options,
+        directory: &Path,
+    ) -> anyhow::Result<Finished> {
+        let run = run::run(name, groups, settings, options, directory, self.interrupted.clone());
+        Ok(self.runtime.block_on(Box::pin(run))?)
+    }
+}
+
+/// Holds true from the first Ctrl-C on.
+fn interruption() -> watch::Receiver<bool> {
     let (stop, interrupted) = watch::channel(false);
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::say;
-use commands::{baseline, gate, mock, report, run, trend};
+use commands::{baseline, claims, gate, matrix, mock, report, run, scenarios, trend};
 
 /// Exit code of a gate that found something slower.
 const EXIT_REGRESSION: u8 = 1;
@@ -39,6 +39,9 @@ enum Command {
     Baseline(baseline::Args),
     Gate(gate::Args),
     Run(run::Args),
+    Matrix(matrix::Args),
+    Claims(claims::Args),
+    Scenarios(scenarios::Args),
     Mock(mock::Args),
     Report(report::Args),
     Trend(trend::Args),
@@ -50,6 +53,9 @@ pub fn main() -> ExitCode {
         Command::Baseline(args) => baseline::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Matrix(args) => matrix::run(&args),
+        Command::Claims(args) => claims::run(&args),
+        Command::Scenarios(args) => scenarios::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Trend(args) => trend::run(&args),

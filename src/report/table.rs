@@ -1,8 +1,10 @@
 //! A group's summary as a table for the console.
 
+use std::collections::BTreeSet;
+
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::experiment::{ArmSummary, GroupSummary, MetricSummary};
+use crate::experiment::{ArmSummary, GroupSummary, MetricSummary, TallySummary};
 use crate::metric::Metric;
 use crate::price::Usd;
 use crate::provenance::Provenance;
@@ -19,6 +21,7 @@ pub fn group(summary: &GroupSummary, provenance: &Provenance) -> String {
     if has_marked_p99(summary) {
         lines.push("* fewer than 100 samples: this p99 is little more than the largest of them".into());
     }
+    lines.extend(counted(summary).map(|table| table.to_string()));
     lines.extend(cautions(summary));
     lines.extend(verdict::sentences(summary));
     lines.extend(summary.remarks.iter().cloned());
@@ -62,11 +65,42 @@ fn table(summary: &GroupSummary) -> Table {
         "cache hit".into(),
         "cost/run".into(),
     ]);
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    for arm in &summary.arms {
-        table.add_row(row(summary, arm, x.is_some()));
+    let rows: Vec<_> = summary.arms.iter().map(|arm| row(summary, arm, x.is_some())).collect();
+    // A column of which nothing is known says nothing.
+    let known: Vec<_> =
+        (0..header.len()).map(|column| rows.iter().any(|row| row[column] != unknown())).collect();
+    let only_known =
+        |row: Vec<String>| row.into_iter().zip(&known).filter(|(_, known)| **known).map(|(cell, _)| cell);
+    right_aligned(only_known(header.clone()).collect(), rows.into_iter().map(|row| only_known(row).collect()))
+}
+
+/// What was counted beside the times, an arm a row; absent where nothing was.
+pub(super) fn counted(summary: &GroupSummary) -> Option<Table> {
+    let names: BTreeSet<_> = summary.arms.iter().flat_map(|arm| arm.tallies.keys()).collect();
+    let swept = summary.arms.iter().any(|arm| arm.x.is_some());
+    let x = summary.x_label.clone().filter(|_| swept);
+    let header =
+        ["counted".to_owned()].into_iter().chain(x.clone()).chain(names.iter().map(|name| (*name).clone()));
+    let row = |arm: &ArmSummary| {
+        let position = x.is_some().then(|| arm.x.map(verdict::grouped).unwrap_or_default());
+        let cells = names.iter().map(|name| arm.tallies.get(*name).map_or_else(unknown, tally));
+        [arm.name.clone()].into_iter().chain(position).chain(cells).collect()
+    };
+    (!names.is_empty()).then(|| right_aligned(header.collect(), summary.arms.iter().map(row)))
+}
+
+/// `3 of 120 (2.5%)`, or how many a run saw.
+fn tally(tally: &TallySummary) -> String {
+    match (tally.of, tally.share) {
+        (Some(of), Some(share)) => format!("{} of {of} ({:.1}%)", tally.count, share.estimate * 100.0),
+        (Some(of), None) => format!("{} of {of}", tally.count),
+        (None, _) => format!("{:.1} a run", tally.per_run),
     }
+}
+
+fn right_aligned(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header).add_rows(rows);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -1,5 +1,6 @@
 //! What the numbers say, in sentences: pure decisions over summaries.
 
+pub mod claims;
 mod exports;
 pub mod gate;
 mod samples;
@@ -11,4 +12,4 @@ pub use exports::{ExportError, ExportVerdict, Level, judge};
 pub use samples::{Quantile, Samples, UnknownQuantile};
 pub use sequential::{Finding, IntervalKind, Judgement, Rule, Verdict};
 pub(crate) use sweep::grouped;
-pub use sweep::{Crossing, Effect, sentences};
+pub use sweep::{Crossing, Effect, sentences, unsafe_arms};

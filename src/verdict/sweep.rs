@@ -1,12 +1,10 @@
 //! By how much, from where on, as predicted or not, and at what price.
 
-use crate::experiment::{ArmSummary, CacheSummary, GroupSummary, MetricSummary};
-use crate::stats::Paired;
+use crate::experiment::{ArmSummary, CacheSummary, GroupSummary, Guard, MetricSummary};
+use crate::stats::{Paired, median, sorted};
 
 /// Differences inside this share of the control are called no difference, whatever their interval.
 const MARGIN: f64 = 0.01;
-/// The reduction that published claims promise "up to".
-const CLAIMED: f64 = 0.85;
 
 /// What an arm does to a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +74,7 @@ pub fn sentences(summary: &GroupSummary) -> Vec<String> {
             if swept { along_sweep(summary, name, &arms) } else { at_once(summary, arms[0]) }
         })
         .collect();
+    sentences.extend(unsafe_arms(summary));
     sentences.extend(agreement(summary));
     if swept {
         sentences.extend(price(summary));
@@ -97,7 +96,7 @@ fn along_sweep(summary: &GroupSummary, name: &str, arms: &[&ArmSummary]) -> Opti
     let at_last = format!("{} at {}", change(last), grouped(*last_x));
     let metric = summary.primary.to_uppercase();
     let mut text = match Crossing::of(&effects) {
-        Crossing::Everywhere => format!("{name}: {metric} is lower at every length, {at_last} {x_label}"),
+        Crossing::Everywhere => format!("{name}: {metric} is lower everywhere, {at_last} {x_label}"),
         Crossing::From(from) => {
             let first = points.iter().find(|(x, _)| *x == from)?.1;
             format!(
@@ -109,16 +108,43 @@ fn along_sweep(summary: &GroupSummary, name: &str, arms: &[&ArmSummary]) -> Opti
         Crossing::Nowhere => {
             let unclear = effects.last().is_some_and(|(_, effect)| *effect == Effect::Unclear);
             let word = if unclear { "not clearly lower" } else { "not lower" };
-            format!("{name}: {metric} is {word} at the longest length ({at_last} {x_label})")
+            format!("{name}: {metric} is {word} at the end of the sweep ({at_last} {x_label})")
         }
     };
-    match points.iter().find(|(_, paired)| paired.ratio.high <= 1.0 - CLAIMED) {
-        Some((x, _)) => {
-            text.push_str(&format!("; {:.0}% less is reached at {}", CLAIMED * 100.0, grouped(*x)))
-        }
-        None => text.push_str(&format!("; {:.0}% less is not reached", CLAIMED * 100.0)),
+    if let Some(claimed) = summary.claimed {
+        let percent = claimed * 100.0;
+        let reached = points.iter().find(|(_, paired)| paired.ratio.high <= 1.0 - claimed);
+        text += &match reached {
+            Some((x, _)) => format!("; {percent:.0}% less is reached at {}", grouped(*x)),
+            None => format!("; {percent:.0}% less is not reached"),
+        };
     }
     Some(text + ".")
+}
+
+/// What is unsafe, or not shown to be safe, arm by arm.
+pub fn unsafe_arms(summary: &GroupSummary) -> Vec<String> {
+    let watched = summary.guards.iter().flat_map(|guard| summary.arms.iter().map(move |arm| (guard, arm)));
+    let sentence = |(guard, arm): (&Guard, &ArmSummary)| {
+        let share = arm.tallies.get(&*guard.tally)?.share?;
+        let place = arm.x.map_or_else(|| arm.name.clone(), |x| format!("{} at {}", arm.name, grouped(x)));
+        let figures = format!(
+            "{} {:.1}% [{:.1}, {:.1}], at most {:.1}% allowed",
+            guard.tally,
+            share.estimate * 100.0,
+            share.low * 100.0,
+            share.high * 100.0,
+            guard.most * 100.0
+        );
+        if share.estimate > guard.most {
+            Some(format!("{place} is UNSAFE: {} ({figures}).", guard.harm))
+        } else if share.high > guard.most {
+            Some(format!("{place} is not shown to be safe: too few were tried ({figures})."))
+        } else {
+            None
+        }
+    };
+    watched.filter_map(sentence).collect()
 }
 
 fn at_once(summary: &GroupSummary, arm: &ArmSummary) -> Option<String> {
@@ -164,18 +190,36 @@ fn agreement(summary: &GroupSummary) -> Option<String> {
         .map(|(arm, _)| arm.x.map_or_else(|| arm.name.clone(), grouped))
         .collect();
     let off = if off.is_empty() { String::new() } else { format!("; not at {}", off.join(", ")) };
+    let errors: Vec<f64> =
+        predicted.iter().filter_map(|(_, prediction)| Some(prediction.error?.abs())).collect();
+    let fitted = median(&sorted(&errors)).map(|error| {
+        format!(
+            "; speeds fitted to half of the rounds are off by {:.0}% in the other half (median)",
+            error * 100.0
+        )
+    });
     Some(format!(
-        "Prediction: agrees with {agree} of {} savings within 10% or 1 ms{off} ({}).",
+        "Prediction: agrees with {agree} of {} savings within 10% or 1 ms{off}{} ({}).",
         predicted.len(),
+        fitted.unwrap_or_default(),
         first.source
     ))
 }
 
 /// What the treatment costs against the control, over all rounds.
 fn price(summary: &GroupSummary) -> Option<String> {
-    let with = summary.arms.iter().filter_map(|arm| Some((arm.x?, arm.cost?.versus_control?)));
-    let (x, ratio) = with.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let with = || summary.arms.iter().filter_map(|arm| Some((arm.x?, &arm.name, arm.cost?.versus_control?)));
+    let (x, _, ratio) = with().max_by(|a, b| a.0.total_cmp(&b.0))?;
     let rounds = summary.rounds + 1;
+    let last: Vec<_> = with().filter(|(at, ..)| *at == x).collect();
+    if last.len() > 1 {
+        let ratios: Vec<_> = last.iter().map(|(_, name, ratio)| format!("{name} {ratio:.2}")).collect();
+        return Some(format!(
+            "Cost at {}, in times the control's over {rounds} runs (the first one included): {}.",
+            grouped(x),
+            ratios.join(", ")
+        ));
+    }
     Some(format!(
         "Cost: {ratio:.2} times the control's over {rounds} requests at {} (the first one included).",
         grouped(x)

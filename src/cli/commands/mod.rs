@@ -1,8 +1,11 @@
 //! The subcommands.
 
 pub(super) mod baseline;
+pub(super) mod claims;
 pub(super) mod gate;
+pub(super) mod matrix;
 pub(super) mod mock;
 pub(super) mod report;
 pub(super) mod run;
+pub(super) mod scenarios;
 pub(super) mod trend;

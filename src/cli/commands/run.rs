@@ -6,11 +6,14 @@ use std::process::ExitCode;
 use anyhow::Context;
 use regex::Regex;
 
-use crate::cli::{EXIT_ERROR, EXIT_INTERRUPTED, flags, interrupt, output};
-use crate::optimization::{self, Optimization};
+use crate::cli::interrupt::Interruptible;
+use crate::cli::{EXIT_ERROR, EXIT_INTERRUPTED, flags, output};
+use crate::experiment::Group;
+use crate::optimization::{self, agent};
 use crate::report::results::{Comparison, Ending};
 use crate::report::{comparison, say};
-use crate::run::{self, Finished, Options, Stop};
+use crate::run::{Finished, Options, StartError, Stop};
+use crate::scenario;
 use crate::settings::{Settings, share};
 
 /// Compares an optimisation with its control, round by round, until the verdict is clear.
@@ -22,7 +25,7 @@ use crate::settings::{Settings, share};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
-    #[arg(value_name = "OPTIMIZATION|all", help = optimizations())]
+    #[arg(value_name = "OPTIMIZATION|baseline|all", help = optimizations())]
     optimization: String,
     /// Make this many rounds, and one to warm up, instead of stopping when it is clear.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -56,11 +59,15 @@ pub(in crate::cli) struct Args {
     target: flags::Target,
 }
 
+/// What runs every task unoptimised.
+const BASELINE: &str = "baseline";
+
 const EXAMPLES: &str = "Examples:
   llmlab run streaming --quick            does it work? 3 rounds, a table, no verdict
   llmlab run streaming                    until every comparison is decided
   llmlab run caching --runs 20            20 rounds, whatever they show
   llmlab run caching --filter '/(un)?cached/10000$' --margin 5%
+  llmlab run baseline --runs 20           every task as it is, before anything is optimised
   llmlab run all --output-dir results
   llmlab run streaming --target anthropic --model claude-haiku-4-5 --max-usd 0.50
   llmlab run streaming --json | jq '.verdicts[] | {arm, x, metric, verdict}'
@@ -70,41 +77,49 @@ const EXAMPLES: &str = "Examples:
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let environment = args.target.environment();
     let settings = Settings::from_environment(&environment)?;
-    let optimizations: Vec<&Optimization> = match args.optimization.as_str() {
-        "all" => optimization::ALL.iter().collect(),
-        name => vec![optimization::find(name)?],
+    let named: Vec<(&str, Vec<Group>)> = match args.optimization.as_str() {
+        "all" => optimization::ALL.iter().map(|known| (known.name, known.groups())).collect(),
+        BASELINE => {
+            let every = scenario::tasks().iter().flat_map(|file| &file.tasks).map(|task| task.name.as_str());
+            vec![(BASELINE, agent::baseline(&every.collect::<Vec<_>>()))]
+        }
+        name => vec![(name, optimization::find(name)?.groups())],
     };
     let options = args.options(environment.get("LLMLAB_RUNS").map(|_| settings.runs as u32));
-    let show = |finished: &Finished| args.show(finished);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let interrupted = runtime.block_on(async { interrupt::interruption() });
-    let mut failed = Vec::new();
-    for (number, optimization) in (1..).zip(&optimizations) {
-        if optimizations.len() > 1 {
-            say(&format!("\n[{number}/{}] {}", optimizations.len(), optimization.name));
+    let interruptible = Interruptible::new()?;
+    let all = named.len();
+    let (several, mut skipped, mut failed) = (all > 1, 0, Vec::new());
+    for (number, (name, groups)) in (1..).zip(named) {
+        if several {
+            say(&format!("\n[{number}/{}] {name}", all));
         }
-        let future =
-            run::run(optimization, settings.clone(), &options, &args.output_dir, interrupted.clone());
-        let ran = runtime.block_on(Box::pin(future)).map_err(anyhow::Error::from);
-        match ran.and_then(|finished| show(&finished).map(|()| finished.comparison)) {
+        let ran = interruptible.run(name, groups, settings.clone(), &options, &args.output_dir);
+        match ran.and_then(|finished| args.show(&finished).map(|()| finished.comparison)) {
             Ok(Comparison { ending: Ending::Interrupted, .. }) => return Ok(EXIT_INTERRUPTED.into()),
-            Ok(Comparison { ending: Ending::Failed, .. }) => failed.push(optimization.name),
+            Ok(Comparison { ending: Ending::Failed, .. }) => failed.push(name.to_owned()),
             Ok(_) => {}
-            Err(error) if optimizations.len() == 1 => return Err(error),
-            Err(error) => {
-                say(&format!("error: {}: {error:#}", optimization.name));
-                failed.push(optimization.name);
+            // What the filter or the target leaves nothing of is no failure among several.
+            Err(error) if several && is_nothing(&error) => {
+                say(&format!("skipped {name}: {error:#}"));
+                skipped += 1;
             }
+            Err(error) if several => {
+                say(&format!("error: {name}: {error:#}"));
+                failed.push(name.to_owned());
+            }
+            Err(error) => return Err(error),
         }
     }
-    if optimizations.len() > 1 {
-        say(&if failed.is_empty() {
-            "ALL BENCHMARKS COMPLETE".into()
-        } else {
-            format!("FAILED: {}", failed.join(", "))
-        });
+    anyhow::ensure!(skipped < all, "nothing was run: every optimisation was skipped");
+    if several {
+        let failures = format!("FAILED: {}", failed.join(", "));
+        say(if failed.is_empty() { "ALL BENCHMARKS COMPLETE" } else { &failures });
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { EXIT_ERROR.into() })
+}
+
+fn is_nothing(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StartError::Nothing { .. }))
 }
 
 impl Args {
@@ -131,5 +146,9 @@ impl Args {
 /// What can be run, with the question that each answers.
 fn optimizations() -> String {
     let known = optimization::ALL.iter().map(|known| format!("{}: {}", known.name, known.question));
-    known.chain(["all: each of them in turn".into()]).collect::<Vec<_>>().join("\n")
+    let others = [
+        format!("{BASELINE}: every task of scenarios/ without any optimisation"),
+        "all: each optimisation in turn".into(),
+    ];
+    known.chain(others).collect::<Vec<_>>().join("\n")
 }

@@ -87,6 +87,7 @@ fn section(comparison: &Comparison, group: &GroupSummary, paint: Paint) -> Vec<S
         )),
         group.question.clone(),
     ]);
+    lines.extend(table::counted(group).map(|table| table.to_string()));
     lines.extend(table::cautions(group).iter().map(|text| paint.doubtful(text)));
     lines.extend(sentences::of_group(comparison, group, paint));
     lines.extend(variance::of_group(comparison, group, paint));

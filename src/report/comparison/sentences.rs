@@ -15,6 +15,7 @@ pub(super) fn of_group(comparison: &Comparison, group: &GroupSummary, paint: Pai
         found.iter().map(|finding| sentence(comparison, group, finding, paint)).collect();
     lines.extend(perceived(comparison, group));
     lines.extend(of(comparison, group).filter_map(cache));
+    lines.extend(verdict::unsafe_arms(group).iter().map(|text| paint.bad(text)));
     lines.extend(group.remarks.iter().cloned());
     lines
 }

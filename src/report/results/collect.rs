@@ -52,7 +52,7 @@ impl ArmResult {
 impl TimingResult {
     fn of(round: u32, observation: &Observation) -> Self {
         let ms = |metric| observation.values.get(&metric).map(|value| value / MS);
-        let latency_ms = ms(Metric::TOTAL);
+        let latency_ms = ms(Metric::TOTAL).or_else(|| ms(Metric::MAKESPAN));
         let output = observation.usage.and_then(|usage| usage.output);
         Self {
             round,
