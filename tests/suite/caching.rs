@@ -155,13 +155,10 @@ fn one_arm(cache: CacheState, mark: for<'a> fn(&'a Draw<'a>) -> String) -> Group
     Group {
         name: "test".into(),
         question: "Does the check see it?".into(),
-        x_label: None,
         control: "control".into(),
         arms: vec![Arm { cache, ..Arm::new("arm", Marked(mark)) }],
         metrics: vec![Metric::TTFT],
-        dialect: None,
-        predict: None,
-        remarks: None,
+        ..Group::default()
     }
 }
 

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. A new module finds its place here, and in the README.
-const FLOORS: [&str; 23] = [
+const FLOORS: [&str; 25] = [
     "metric",
     "stats",
     "wire",
     "seed",
     "price",
+    "embedding",
     "catalog",
     "timeline",
     "provenance",
@@ -18,6 +19,7 @@ const FLOORS: [&str; 23] = [
     "settings",
     "session",
     "scenario",
+    "load",
     "experiment",
     "optimization",
     "baseline",

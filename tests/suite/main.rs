@@ -1,26 +1,38 @@
 //! The boundary tests, in one binary.
 
+mod agent;
 #[cfg(feature = "cli")]
 mod baseline;
 mod bench;
 mod caching;
+mod claims;
 mod client;
+mod concurrency;
+mod connection;
+mod defects;
 mod floors;
 #[cfg(feature = "cli")]
 mod gate;
 #[cfg(feature = "cli")]
 mod lab;
+mod load;
 mod mock;
 #[cfg(feature = "cli")]
 mod reports;
 mod retries;
+mod routing;
 #[cfg(feature = "cli")]
 mod run;
+mod scalability;
+mod semantic_cache;
 mod sequential;
 mod stamps;
 mod stats;
 mod streaming;
 mod support;
+#[cfg(feature = "cli")]
+mod tasks;
 mod timeline;
+mod topology;
 mod truth;
 mod wire;

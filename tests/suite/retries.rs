@@ -33,13 +33,10 @@ fn group(ask: Ask) -> Arc<Group> {
     Arc::new(Group {
         name: GROUP.into(),
         question: "What becomes of a failure?".into(),
-        x_label: None,
         control: "only".into(),
         arms: vec![Arm::new("only", FromFn::new(ask, Demand::uncached(4, 16)))],
         metrics: vec![Metric::TTFT, Metric::TOTAL],
-        dialect: None,
-        predict: None,
-        remarks: None,
+        ..Group::default()
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use llmlab::optimization::ALL;
 use llmlab::report::comparison;
 use llmlab::report::results::{Comparison, Ending};
 use llmlab::settings::VARIABLES;
@@ -213,9 +214,9 @@ fn all_goes_on_after_a_failing_one_and_names_those_that_failed() {
     let lab = Lab::new();
     let ran = lab.run(&["all", "--quick", "--target", "openai+http://127.0.0.1:1"]);
     assert_eq!(ran.code, Some(2));
-    for words in ["[1/2] streaming", "[2/2] caching", "FAILED: streaming, caching"] {
-        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
-    }
+    let names = ALL.each_ref().map(|known| known.name);
+    assert!(ran.stderr.contains(&format!("FAILED: {}\n", names.join(", "))), "{}", ran.stderr);
+    in_turn(&ran.stderr);
 }
 
 #[test]
@@ -241,11 +242,38 @@ fn an_arm_that_fails_for_good_leaves_the_rounds_before() {
 #[test]
 fn all_of_them_run_in_turn() {
     let lab = Lab::new();
-    let ran = lab.run(&["all", "--quick", "--filter", "/(50|512)$"]);
+    // Given of each optimisation the first position of its first group
+    let first = ALL.iter().flat_map(|known| {
+        let group = known.groups().swap_remove(0);
+        let x = group.arms[0].x;
+        let arms = group.arms.into_iter().filter(move |arm| arm.x == x);
+        arms.map(move |arm| format!("^{}/{}$", group.name, arm.label()))
+    });
+    let filter = first.collect::<Vec<_>>().join("|");
+    let ran = lab.run(&["all", "--quick", "--filter", &filter]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(ran.stderr.contains("[1/2] streaming") && ran.stderr.contains("[2/2] caching"), "{}", ran.stderr);
+    in_turn(&ran.stderr);
     assert!(ran.stderr.trim_end().ends_with("ALL BENCHMARKS COMPLETE"), "{}", ran.stderr);
-    assert_eq!(lab.results().len(), 2);
+    assert_eq!(lab.results().len(), ALL.len());
+}
+
+#[test]
+fn what_a_filter_leaves_nothing_of_is_skipped_and_fails_nothing() {
+    let lab = Lab::new();
+    let ran = lab.run(&["all", "--quick", "--filter", "^streaming/on/50$"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("skipped caching: nothing to run"), "{}", ran.stderr);
+    assert_eq!(lab.results().len(), 1);
+    assert_eq!(lab.run(&["all", "--quick", "--filter", "no such arm"]).code, Some(2));
+}
+
+/// Every optimisation had its turn, in the catalog's order.
+fn in_turn(stderr: &str) {
+    let mut rest = stderr;
+    for (number, known) in (1..).zip(&ALL) {
+        let turn = format!("[{number}/{}] {}", ALL.len(), known.name);
+        (_, rest) = rest.split_once(&turn).unwrap_or_else(|| panic!("{turn}: {stderr}"));
+    }
 }
 
 #[cfg(unix)]

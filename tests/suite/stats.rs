@@ -2,7 +2,7 @@
 
 use llmlab::stats::{
     Bootstrap, Interval, Method, Paired, Summary, Trimmed, autocorrelation, between_runs, difference,
-    gate_floor, holm, marked_below, mean_interval, quantile, ratio, samples_for, sorted,
+    gate_floor, holm, marked_below, mean_interval, proportion, quantile, ratio, samples_for, sorted,
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -377,4 +377,14 @@ proptest! {
         prop_assert!((after.mean - (before.mean * scale + shift)).abs() < 1e-6);
         prop_assert!((after.variance - before.variance * scale * scale).abs() < 1e-6 * (1.0 + after.variance));
     }
+}
+
+#[test]
+fn a_share_has_the_interval_that_wilson_gives_it() {
+    // (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n) by hand
+    let share = proportion(3, 120).unwrap();
+    assert!((share.low - 0.008_538).abs() < 1e-5 && (share.high - 0.070_930).abs() < 1e-5, "{share:?}");
+    assert_eq!(proportion(0, 10).unwrap().low, 0.0);
+    assert_eq!(proportion(10, 10).unwrap().high, 1.0);
+    assert_eq!((proportion(0, 0), proportion(2, 1)), (None, None));
 }

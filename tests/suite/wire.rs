@@ -569,6 +569,8 @@ fn asks() -> impl Strategy<Value = Ask> {
             temperature: temperature.map(|tenths| f64::from(tenths) / 10.0),
             automatic_cache,
             prompt_cache_key: key,
+            script: None,
+            serving: llmlab::wire::Serving::default(),
         }
     })
 }

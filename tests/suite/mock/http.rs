@@ -337,3 +337,10 @@ fn settings_that_no_server_could_follow_are_refused() {
     let taken = Mock::start(MockConfig::default()).unwrap();
     assert!(Mock::start(MockConfig { addr: taken.addr(), ..MockConfig::default() }).is_err());
 }
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_an_error_inside_a_runtime_too() {
+    let first = Mock::start(MockConfig::default()).unwrap();
+    let second = Mock::start(MockConfig { addr: first.addr(), ..MockConfig::default() });
+    assert!(second.unwrap_err().to_string().contains("could not listen"));
+}

@@ -3,3 +3,5 @@
 mod cache;
 mod engine;
 mod http;
+mod script;
+mod serving;
