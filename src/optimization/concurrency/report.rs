@@ -136,3 +136,19 @@ fn median(arm: &ArmSummary, metric: &Metric) -> Option<f64> {
 fn share(arm: &ArmSummary, tally: &str) -> Option<f64> {
     Some(arm.tallies.get(tally)?.share?.estimate)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_knee_is_the_least_level_that_is_as_good_as_the_highest_and_never_the_last() {
+        let flat = [(1.0, 64.0), (2.0, 121.0), (8.0, 478.0), (50.0, 496.0)];
+        assert!(
+            found_knee(&flat).unwrap().starts_with("The knee is at 8 workers: 478.0 req/s are 95% or more")
+        );
+        let growing = [(1.0, 64.0), (8.0, 450.0), (50.0, 496.0)];
+        assert_eq!(found_knee(&growing).unwrap(), "No knee up to 50 workers: throughput still grows.");
+        assert_eq!(found_knee(&[(1.0, 64.0)]), None);
+    }
+}
