@@ -5,7 +5,6 @@ use super::{
     topology,
 };
 use crate::experiment::Group;
-use crate::metric::Metric;
 use crate::mock::Defect;
 
 /// An optimisation that can be measured by its name.
@@ -15,33 +14,15 @@ pub struct Optimization {
     pub name: &'static str,
     /// What it answers, in a sentence.
     pub question: &'static str,
-    /// What is published about it.
-    pub claim: Claim,
     /// What the simulated world can do so that the predictions fail: every formula has an assumption.
     pub broken_by: Defect,
     groups: fn() -> Vec<Group>,
-}
-
-/// A published gain.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Claim {
-    /// The claim in a few words.
-    pub text: &'static str,
-    /// The metric that it speaks of.
-    pub metric: Metric,
-    /// The share by which the metric is said to fall, from and to; for a claim of "up to", both are that.
-    pub window: (f64, f64),
 }
 
 /// Streamed against whole answers.
 pub const STREAMING: Optimization = Optimization {
     name: "streaming",
     question: "How much sooner does a reader see something when the answer is streamed?",
-    claim: Claim {
-        text: "up to 60-80% less perceived latency",
-        metric: Metric::PERCEIVED,
-        window: streaming::CLAIM,
-    },
     broken_by: Defect::Buffered,
     groups: || {
         vec![
@@ -56,11 +37,6 @@ pub const STREAMING: Optimization = Optimization {
 pub const CACHING: Optimization = Optimization {
     name: "caching",
     question: "Does prompt caching pay, and from which prefix length on?",
-    claim: Claim {
-        text: "up to 85% less latency on cache hits",
-        metric: Metric::TTFT,
-        window: (caching::CLAIM, caching::CLAIM),
-    },
     broken_by: Defect::Uncached,
     groups: || {
         vec![
@@ -75,11 +51,6 @@ pub const CACHING: Optimization = Optimization {
 pub const SEMANTIC_CACHE: Optimization = Optimization {
     name: "semantic_cache",
     question: "What does a cache of answers save, and how often is it wrong?",
-    claim: Claim {
-        text: "61.6-68.8% of questions answered from the cache",
-        metric: Metric::ANSWER_TIME,
-        window: semantic_cache::CLAIM,
-    },
     broken_by: Defect::AnswerCache,
     groups: || {
         vec![
@@ -93,11 +64,6 @@ pub const SEMANTIC_CACHE: Optimization = Optimization {
 pub const PARALLELISM: Optimization = Optimization {
     name: "parallelism",
     question: "What do tools and agents save that work at the same time?",
-    claim: Claim {
-        text: "62.7% less time for the four tools of the plan",
-        metric: Metric::MAKESPAN,
-        window: (0.627, 0.627),
-    },
     broken_by: Defect::SerialTools,
     groups: || {
         vec![
@@ -117,11 +83,6 @@ pub const PARALLELISM: Optimization = Optimization {
 pub const TOPOLOGY: Optimization = Optimization {
     name: "topology",
     question: "What does each way of sharing a task between agents cost in time, and what do checkpoints add?",
-    claim: Claim {
-        text: "up to 90% less time with agents in parallel",
-        metric: Metric::MAKESPAN,
-        window: (topology::CLAIM, topology::CLAIM),
-    },
     broken_by: Defect::Contended,
     groups: || {
         vec![
@@ -138,12 +99,6 @@ pub const TOPOLOGY: Optimization = Optimization {
 pub const CONNECTION: Optimization = Optimization {
     name: "connection",
     question: "What does it cost to open a connection for each request?",
-    claim: Claim {
-        // A time, not a share: how the groups compare with it depends on the distance, which a remark says.
-        text: "about 50-150 ms less per request",
-        metric: Metric::SEND_LAG,
-        window: (1.0, 1.0),
-    },
     broken_by: Defect::Closing,
     groups: || {
         vec![
@@ -159,11 +114,6 @@ pub const CONNECTION: Optimization = Optimization {
 pub const SPECULATION: Optimization = Optimization {
     name: "speculation",
     question: "What do tool calls save that are made before the model asks for them?",
-    claim: Claim {
-        text: "up to 20% less latency at 55% accuracy",
-        metric: Metric::MAKESPAN,
-        window: (0.2, 0.2),
-    },
     broken_by: Defect::StaleGuesses,
     groups: || {
         vec![speculation::accuracy(), speculation::ratio(), speculation::guesses(), speculation::all_wrong()]
@@ -174,11 +124,6 @@ pub const SPECULATION: Optimization = Optimization {
 pub const BATCHING: Optimization = Optimization {
     name: "batching",
     question: "What is gained by prompts that are not sent, or not served, one after another?",
-    claim: Claim {
-        text: "8 requests in one batch: 8 times as fast",
-        metric: Metric::TIME_PER_REQUEST,
-        window: (batching::CLAIM, batching::CLAIM),
-    },
     broken_by: Defect::Contended,
     groups: || vec![batching::fan_out(&batching::PROMPTS), batching::server(&batching::CONCURRENCY)],
 };
@@ -187,11 +132,6 @@ pub const BATCHING: Optimization = Optimization {
 pub const CONCURRENCY: Optimization = Optimization {
     name: "concurrency",
     question: "How much more is answered when more is asked at once, and what does each request pay?",
-    claim: Claim {
-        text: "8.7 times the throughput at 20 workers (a local model)",
-        metric: Metric::TIME_PER_REQUEST,
-        window: (concurrency::CLAIM, concurrency::CLAIM),
-    },
     broken_by: Defect::Contended,
     groups: || vec![concurrency::levels(&concurrency::LEVELS), concurrency::open(&concurrency::LOADS)],
 };
@@ -200,11 +140,6 @@ pub const CONCURRENCY: Optimization = Optimization {
 pub const ROUTING: Optimization = Optimization {
     name: "routing",
     question: "Which questions does a router make faster, and which slower?",
-    claim: Claim {
-        text: "lower latency for simple tasks",
-        metric: Metric::ANSWER_TIME,
-        window: routing::CLAIM,
-    },
     broken_by: Defect::SlowSmall,
     groups: || vec![routing::by_complexity(), routing::share(&routing::SIMPLE_PERCENT)],
 };

@@ -19,6 +19,6 @@ pub mod streaming;
 pub mod topology;
 
 pub use catalog::{
-    ALL, BATCHING, CACHING, CONCURRENCY, CONNECTION, Claim, Optimization, PARALLELISM, ROUTING,
-    SEMANTIC_CACHE, SPECULATION, STREAMING, TOPOLOGY, UnknownOptimization, find,
+    ALL, BATCHING, CACHING, CONCURRENCY, CONNECTION, Optimization, PARALLELISM, ROUTING, SEMANTIC_CACHE,
+    SPECULATION, STREAMING, TOPOLOGY, UnknownOptimization, find,
 };

@@ -59,6 +59,12 @@ impl ClaimsReport {
     }
 }
 
+/// What was found of a claim beside its own figures: `Published: less time to first token: supported (...)`.
+pub(super) fn sentence(judged: &Judged) -> String {
+    let who = if judged.kind == ClaimKind::Published { "Published" } else { "Planned" };
+    format!("{who}: {}: {} ({})", judged.text, word(judged.standing).to_uppercase(), judged.reason)
+}
+
 fn line(judged: &Judged) -> String {
     let truth = judged.truth.as_ref().map(|truth| format!(" · {truth}")).unwrap_or_default();
     let who = if judged.kind == ClaimKind::Published { "published" } else { "seed" };

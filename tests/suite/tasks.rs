@@ -55,6 +55,17 @@ fn a_matrix_has_every_legal_combination_for_every_task_and_ranks_what_gains() {
 }
 
 #[test]
+fn a_classifier_is_held_against_labelled_prompts() {
+    let folder = TempDir::new().unwrap();
+    let ran = lab(folder.path(), &["routing", "--accuracy", "--smoke"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for part in ["is simulated", "labelled complex", "/9 (", "Misrouted down:", "heuristic:"] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    assert_eq!(lab(folder.path(), &["routing"]).code, Some(2));
+}
+
+#[test]
 fn names_that_are_none_are_refused_with_those_there_are() {
     let folder = TempDir::new().unwrap();
     let refused = |args: &[&str], words: &str| {

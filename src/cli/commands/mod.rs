@@ -6,6 +6,7 @@ pub(super) mod gate;
 pub(super) mod matrix;
 pub(super) mod mock;
 pub(super) mod report;
+pub(super) mod routing;
 pub(super) mod run;
 pub(super) mod scenarios;
 pub(super) mod trend;

@@ -23,4 +23,4 @@ pub const PROMPTS: [u32; 3] = [1, 5, 20];
 pub const CONCURRENCY: [u32; 3] = [1, 5, 20];
 
 /// The published gain: eight requests in one batch instead of one after another, "8 times".
-pub(in crate::optimization) const CLAIM: f64 = 1.0 - 1.0 / 8.0;
+const CLAIM: f64 = 1.0 - 1.0 / 8.0;

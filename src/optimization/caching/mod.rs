@@ -30,7 +30,7 @@ pub const PREFIX_TOKENS: [u64; 6] = [512, 1_500, 4_000, 10_000, 32_000, 100_000]
 pub const AUTOMATIC_TOKENS: [u64; 2] = [1_500, 10_000];
 
 /// The published reduction of TTFT on a cache hit, "up to" (Anthropic, 2024).
-pub(in crate::optimization) const CLAIM: f64 = 0.85;
+const CLAIM: f64 = 0.85;
 
 /// Seconds for each uncached token less those for a cached one, from four published points between 10,000
 /// and 187,000 tokens (Claude 3.5 Sonnet, 2024): 50 to 125 µs, 90 in the middle.

@@ -31,10 +31,6 @@ pub const SLOTS: u32 = 8;
 /// Rates of the open loop, as shares of the capacity.
 pub const LOADS: [f64; 3] = [0.5, 0.8, 1.2];
 
-/// The published reduction of the time per request at the best level: 5.23 to 45.30 requests a second (a
-/// local model behind a proxy).
-pub(in crate::optimization) const CLAIM: f64 = 1.0 - 5.23 / 45.30;
-
 fn ask() -> Ask {
     let scenario = scenario::concurrency();
     Ask {

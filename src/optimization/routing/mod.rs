@@ -35,6 +35,3 @@ pub(in crate::optimization) use router::chosen_model;
 
 /// Percentages of simple prompts over the sweep.
 pub const SIMPLE_PERCENT: [u32; 5] = [0, 25, 50, 75, 100];
-
-/// No figure is published for latency that holds beyond its own models: any saving is what was claimed.
-pub(in crate::optimization) const CLAIM: (f64, f64) = (0.0, 1.0);

@@ -13,7 +13,6 @@
 //! keeps false hits to 3% of near misses and still finds a fifth of paraphrases, the report says UNSAFE, and the
 //! arm runs at a nominal one so that the harm can be seen. The built-in embedder is lexical and is unsafe by this
 //! measure: "enable" and "disable" are written nearly alike. `LLMLAB_EMBEDDINGS` names a model that may do better.
-
 //!
 //! **No index.** A lookup compares the question with every entry, one dot product each. On two shared cores a scan over
 //! 256 dimensions takes 0.03 ms at 1,000 entries, 0.3 ms at 10,000 and 4 ms at 100,000, against model calls of hundreds
@@ -49,9 +48,6 @@ use prepared::Prepared;
 
 /// Percentages of questions that were asked before, over the sweep.
 pub const FAMILIAR_PERCENT: [u32; 3] = [0, 40, 80];
-
-/// Published hit rates (GPT Semantic Cache, 2024), which are the share of time saved where lookups cost nothing.
-pub(in crate::optimization) const CLAIM: (f64, f64) = (0.616, 0.688);
 
 /// How long an answer lives in the caches.
 const TTL: Duration = Duration::from_secs(3600);

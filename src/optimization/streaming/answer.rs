@@ -104,7 +104,7 @@ const COMPLEXITY: [&str; 3] = ["simple", "medium", "complex"];
 const COMPLEXITY_TOKENS: u32 = 100;
 
 /// The published reduction of perceived latency by streaming.
-pub(in crate::optimization) const CLAIM: (f64, f64) = (0.6, 0.8);
+const CLAIM: (f64, f64) = (0.6, 0.8);
 
 /// For which answers the published claim holds: `gain = (N - 1)·τ / (TTFT + (N - 1)·τ)`, solved for N.
 fn claim_holds(known: &Known<'_>) -> Option<String> {

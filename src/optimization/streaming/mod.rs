@@ -11,6 +11,5 @@
 mod answer;
 mod chunked;
 
-pub(super) use answer::CLAIM;
 pub use answer::{ANSWER_TOKENS, StreamingComparison, compare, complexity, length, of};
 pub use chunked::{WORK, chunked};

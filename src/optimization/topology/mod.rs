@@ -26,10 +26,6 @@ use crate::catalog::Profile;
 use crate::experiment::{Draw, Known};
 use crate::optimization::formula::call_on;
 
-/// The published reduction of time by agents in parallel, "up to" (Anthropic, "How we built our multi-agent
-/// research system", 2025).
-pub(super) const CLAIM: f64 = 0.9;
-
 /// The model asked for: the target's own, named by nothing, or the small one where there is one.
 fn model(draw: &Draw<'_>, small: bool) -> String {
     let small = small.then(|| draw.session().small_model(draw.dialect())).flatten();

@@ -5,7 +5,7 @@
 mod sentences;
 mod variance;
 
-use super::results::{ArmResult, Comparison, Ending};
+use super::results::{ArmResult, Comparison, Ending, WHOLE};
 use super::table;
 use crate::experiment::GroupSummary;
 use crate::stats;
@@ -78,6 +78,7 @@ fn section(comparison: &Comparison, group: &GroupSummary, paint: Paint) -> Vec<S
     if of(comparison, group).any(|result| is_marked(result.stats.count)) {
         lines.push("* fewer than 100 rounds: this p99 is little more than the largest value".into());
     }
+    lines.extend(unnamed_latency(group));
     let truth = &comparison.provenance.truth;
     lines.extend([
         String::new(),
@@ -110,6 +111,14 @@ fn line(result: &ArmResult, paint: Paint) -> String {
         format!("{:.1}%", result.success_rate),
     ]);
     if result.success_rate < 100.0 { paint.doubtful(&text) } else { text }
+}
+
+/// What the percentiles are of, where the arms have neither a total nor a makespan.
+fn unnamed_latency(group: &GroupSummary) -> Option<String> {
+    let mut measured = group.arms.iter().flat_map(|arm| arm.metrics.keys());
+    let primary = &group.primary;
+    (!measured.any(|name| WHOLE.iter().any(|whole| whole.name() == name)))
+        .then(|| format!("p50, p95 and p99 are of {primary}."))
 }
 
 /// Cells padded to their columns' widths; what is longer pushes the rest to the right.

@@ -3,37 +3,31 @@
 use super::{Paint, of};
 use crate::experiment::{ArmSummary, GroupSummary};
 use crate::metric::Metric;
-use crate::optimization::{self, Claim};
+use crate::report::claims;
 use crate::report::results::{ArmConfig, ArmResult, Comparison};
 use crate::stats::Interval;
+use crate::verdict::claims::{Measured, claims as known, judge};
 use crate::verdict::{self, Finding, IntervalKind, Verdict};
 
 /// Everything that is said of a group.
 pub(super) fn of_group(comparison: &Comparison, group: &GroupSummary, paint: Paint) -> Vec<String> {
     let found: Vec<_> = comparison.verdicts.iter().filter(|finding| finding.group == group.name).collect();
-    let mut lines: Vec<String> =
-        found.iter().map(|finding| sentence(comparison, group, finding, paint)).collect();
+    let mut lines: Vec<String> = found.iter().map(|finding| sentence(group, finding, paint)).collect();
     lines.extend(perceived(comparison, group));
     lines.extend(of(comparison, group).filter_map(cache));
     lines.extend(verdict::unsafe_arms(group).iter().map(|text| paint.bad(text)));
     lines.extend(group.remarks.iter().cloned());
+    lines.extend(claimed(comparison, group));
     lines
 }
 
-fn sentence(comparison: &Comparison, group: &GroupSummary, finding: &Finding, paint: Paint) -> String {
+fn sentence(group: &GroupSummary, finding: &Finding, paint: Paint) -> String {
     let arm = arm_of(group, finding);
     let label = finding.x.map_or_else(|| finding.arm.clone(), |x| format!("{}/{x}", finding.arm));
     let predicted = arm.and_then(|arm| predicted(group, arm, &finding.metric));
     let prediction = predicted.map(|change| format!("; predicted {}%", signed(change))).unwrap_or_default();
-    let claim = optimization::find(&comparison.name)
-        .ok()
-        // What is published speaks of the comparison itself, not of its variations.
-        .filter(|known| known.claim.metric.name() == finding.metric && known.name == finding.group)
-        .filter(|_| finding.verdict.is_decided())
-        .and_then(|known| held(&known.claim, finding.ratio.as_ref()?))
-        .unwrap_or_default();
     format!(
-        "{label}: {} {}{}{prediction}{claim}",
+        "{label}: {} {}{}{prediction}",
         finding.metric,
         word(finding, paint),
         finding.ratio.map(|ratio| format!(": {}", change(&ratio))).unwrap_or_default()
@@ -80,18 +74,12 @@ pub(super) fn promise(finding: &Finding) -> String {
     }
 }
 
-/// Measured against published: `; published: up to 60-80% less perceived latency: holds`.
-fn held(claim: &Claim, ratio: &Interval) -> Option<String> {
-    let (least, most) = claim.window;
-    let (low, saved, high) = (1.0 - ratio.high, 1.0 - ratio.estimate, 1.0 - ratio.low);
-    let verdict = if saved < least {
-        if high < least { "not reached" } else { "not reached, or barely" }
-    } else if saved > most && low > most {
-        "exceeded"
-    } else {
-        "holds"
-    };
-    (saved > 0.0).then(|| format!("; published: {}: {verdict}", claim.text))
+/// What is claimed of the group's figures, held against them; nothing where they decide nothing.
+fn claimed(comparison: &Comparison, group: &GroupSummary) -> Vec<String> {
+    let measured = [Measured { truth: comparison.provenance.truth.to_string(), summary: group.clone() }];
+    let own = known().iter().filter(|claim| claim.group.as_ref() == Some(&group.name));
+    let judged = own.filter(|_| !comparison.smoke).map(|claim| judge(claim, &measured, &[]));
+    judged.filter(|judged| judged.standing.is_found()).map(|judged| claims::sentence(&judged)).collect()
 }
 
 /// The predicted change of a metric in percent of the control's mean.
@@ -170,23 +158,6 @@ fn cache(result: &ArmResult) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimization::{CACHING, STREAMING};
-
-    fn verdict(claim: &Claim, low: f64, estimate: f64, high: f64) -> Option<String> {
-        let text = held(claim, &Interval { estimate, low, high })?;
-        text.rsplit(": ").next().map(str::to_owned)
-    }
-
-    #[test]
-    fn a_published_window_holds_is_exceeded_or_is_not_reached() {
-        let claim = &STREAMING.claim;
-        assert_eq!(verdict(claim, 0.25, 0.3, 0.35).as_deref(), Some("holds"));
-        assert_eq!(verdict(claim, 0.09, 0.1, 0.11).as_deref(), Some("exceeded"));
-        assert_eq!(verdict(claim, 0.45, 0.5, 0.55).as_deref(), Some("not reached"));
-        assert_eq!(verdict(claim, 0.35, 0.45, 0.55).as_deref(), Some("not reached, or barely"));
-        assert_eq!(verdict(&CACHING.claim, 0.04, 0.05, 0.06).as_deref(), Some("exceeded"));
-        assert_eq!(verdict(claim, 1.0, 1.1, 1.2), None);
-    }
 
     #[test]
     fn a_change_has_its_sign_and_nothing_has_none() {

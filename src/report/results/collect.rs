@@ -11,6 +11,8 @@ use crate::stats::{Noise, Summary};
 
 /// Nanoseconds in a millisecond.
 const MS: f64 = 1e6;
+/// The metrics that time the whole of what an arm does; where it has none, its group's primary one is its latency.
+pub(in crate::report) const WHOLE: [Metric; 2] = [Metric::TOTAL, Metric::MAKESPAN];
 
 impl ArmResult {
     /// The results of every selected arm of `rounds`.
@@ -23,26 +25,28 @@ impl ArmResult {
         let arm = &rounds.group().arms[index];
         let records = records(rounds, index, arm);
         let (start_ns, end_ns) = span(&records);
+        let primary = rounds.group().primary();
         let started = &rounds.session().provenance().started;
         let timing_results: Vec<_> = samples(rounds)
             .iter()
-            .filter_map(|round| Some(TimingResult::of(round.number, round.observations[index].as_ref()?)))
+            .filter_map(|round| {
+                Some(TimingResult::of(round.number, round.observations[index].as_ref()?, primary))
+            })
             .collect();
         let seen = || samples(rounds).iter().filter_map(|round| round.observations[index].as_ref());
-        let primary = rounds.group().primary();
-        let primary: Vec<_> = seen().filter_map(|seen| seen.values.get(primary?).copied()).collect();
+        let primaries: Vec<_> = seen().filter_map(|seen| seen.values.get(primary?).copied()).collect();
         Self {
             config: config(rounds, arm),
             stats: TimingStats {
                 token_weighted_cache_hit_rate: token_weighted(seen()),
-                primary_noise: Noise::of(&primary),
+                primary_noise: Noise::of(&primaries),
                 ..TimingStats::of(&timing_results)
             },
-            timing_results,
             start_time: after(started, start_ns),
             end_time: after(started, end_ns),
             duration_seconds: (end_ns - start_ns) as f64 / 1e9,
-            success_rate: success_rate(&records),
+            success_rate: success_rate(&records, &timing_results),
+            timing_results,
             errors: errors(&records),
             metadata: BTreeMap::new(),
         }
@@ -50,14 +54,14 @@ impl ArmResult {
 }
 
 impl TimingResult {
-    fn of(round: u32, observation: &Observation) -> Self {
-        let ms = |metric| observation.values.get(&metric).map(|value| value / MS);
-        let latency_ms = ms(Metric::TOTAL).or_else(|| ms(Metric::MAKESPAN));
+    fn of(round: u32, observation: &Observation, primary: Option<&Metric>) -> Self {
+        let ms = |metric: &Metric| observation.values.get(metric).map(|value| value / MS);
+        let latency_ms = WHOLE.iter().chain(primary).find_map(ms);
         let output = observation.usage.and_then(|usage| usage.output);
         Self {
             round,
             latency_ms,
-            ttft_ms: ms(Metric::TTFT),
+            ttft_ms: ms(&Metric::TTFT),
             tokens_per_second: output.zip(latency_ms).map(|(tokens, ms)| tokens as f64 * 1e3 / ms),
             cache_hit_rate: observation.usage.and_then(|usage| usage.cache_hit_share()),
             cost_usd: observation.cost,
@@ -140,14 +144,15 @@ fn after(started: &str, ns: u64) -> String {
     time.map_or_else(|_| started.to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
-/// Percent of the rounds after the warm-up without a failure; of none, all are said to have failed.
-fn success_rate(records: &[&RequestRecord]) -> f64 {
-    let rounds = |failed: bool| -> BTreeSet<u32> {
-        let counted = records.iter().filter(|record| record.round > 0);
-        counted.filter(|record| !failed || record.outcome != Outcome::Ok).map(|record| record.round).collect()
-    };
-    let (all, failed) = (rounds(false).len(), rounds(true).len());
-    if all == 0 { 0.0 } else { (all - failed) as f64 * 100.0 / all as f64 }
+/// Percent of the rounds after the warm-up, those that asked nothing included, without a failure; of none, all are
+/// said to have failed.
+fn success_rate(records: &[&RequestRecord], finished: &[TimingResult]) -> f64 {
+    let asked = || records.iter().filter(|record| record.round > 0);
+    let failed = asked().filter(|record| record.outcome != Outcome::Ok);
+    let failed: BTreeSet<u32> = failed.map(|record| record.round).collect();
+    let all = asked().map(|record| record.round).chain(finished.iter().map(|result| result.round));
+    let all: BTreeSet<u32> = all.collect();
+    if all.is_empty() { 0.0 } else { (all.len() - failed.len()) as f64 * 100.0 / all.len() as f64 }
 }
 
 fn errors(records: &[&RequestRecord]) -> Vec<String> {
@@ -190,7 +195,7 @@ mod tests {
     #[test]
     fn ten_uncached_tokens_and_990_read_are_a_hit_rate_of_99_percent() {
         let seen = observation(10, 990);
-        assert_eq!(TimingResult::of(1, &seen).cache_hit_rate, Some(0.99));
+        assert_eq!(TimingResult::of(1, &seen, None).cache_hit_rate, Some(0.99));
         assert_eq!(token_weighted([&seen].into_iter()), Some(0.99));
     }
 
@@ -198,7 +203,7 @@ mod tests {
     fn a_hit_rate_weighs_tokens_or_rounds() {
         // Given a long prompt that was read and a short one that was not
         let seen = [observation(10, 990), observation(100, 0)];
-        let rounds = [TimingResult::of(1, &seen[0]), TimingResult::of(2, &seen[1])];
+        let rounds = [TimingResult::of(1, &seen[0], None), TimingResult::of(2, &seen[1], None)];
         // Then half of the rounds, and nearly all of the tokens, came from the cache
         assert_eq!(TimingStats::of(&rounds).avg_cache_hit_rate, Some(0.495));
         assert_eq!(token_weighted(seen.iter()), Some(0.9));

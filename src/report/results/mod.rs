@@ -7,6 +7,7 @@
 mod collect;
 mod file;
 
+pub(super) use collect::WHOLE;
 pub use file::{ReadError, file_name};
 
 use std::collections::BTreeMap;
@@ -131,7 +132,8 @@ pub struct ArmConfig {
 pub struct TimingResult {
     /// The round, from 1.
     pub round: u32,
-    /// From the request's first written byte to the last content; null where the arm does not measure it.
+    /// From the first written byte to the last content, of a request or of all that a task asks; the group's primary
+    /// metric where an arm measures neither, such as the answer time of a router; null where it has none.
     pub latency_ms: Option<f64>,
     /// To the first content; null when nothing was streamed.
     pub ttft_ms: Option<f64>,

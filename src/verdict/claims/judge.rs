@@ -38,6 +38,13 @@ pub enum Standing {
     NotJudged,
 }
 
+impl Standing {
+    /// Whether figures decided it.
+    pub fn is_found(self) -> bool {
+        !matches!(self, Self::NotMeasured | Self::NotJudged)
+    }
+}
+
 /// A claim at one operating point.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Point {
