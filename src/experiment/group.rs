@@ -103,8 +103,12 @@ pub enum CacheState {
 /// What is known when a prediction is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// The simulated engine and the factor on its times; absent for a real one.
+    /// The engine and the factor on its times: the simulated one, or what a real one looks like in half of the
+    /// rounds; absent for a real one of which nothing is known.
     pub engine: Option<(&'a Profile, f64)>,
+    /// How many requests at once a real engine serves as if each were alone, as half of the rounds show it; absent
+    /// for a simulated one, and where no two were under way at once.
+    pub capacity: Option<f64>,
     /// The engine of the small model, on the same terms.
     pub small: Option<&'a Profile>,
     /// The factor on the times of tools and stores: 1 on a real target.

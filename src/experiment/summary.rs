@@ -155,11 +155,14 @@ impl Rounds {
         let known = self.known();
         let (even, odd) = fitted::halves(samples);
         let fitted = known.engine.is_none().then(|| fitted::engine(&even)).flatten();
+        let capacity = fitted.as_ref().and_then(|_| fitted::capacity(&even));
         // A real engine's speed is known from one half of the rounds, and predicts the other.
         let theory = match &fitted {
-            Some(engine) => {
-                Theory { known: Known { engine: Some((engine, 1.0)), ..known }, rounds: odd, fitted: true }
-            }
+            Some(engine) => Theory {
+                known: Known { engine: Some((engine, 1.0)), capacity, ..known },
+                rounds: odd,
+                fitted: true,
+            },
             None => Theory { known, rounds: samples.iter().collect(), fitted: false },
         };
         let mut summary = GroupSummary {
@@ -224,6 +227,7 @@ impl Rounds {
         let dialect = session.dialect(self.group().dialect);
         Known {
             engine: session.engine(),
+            capacity: None,
             small: session.small_engine(),
             scale: session.scale(),
             model: session.model(dialect),

@@ -12,4 +12,4 @@ pub use exports::{ExportError, ExportVerdict, Level, judge};
 pub use samples::{Quantile, Samples, UnknownQuantile};
 pub use sequential::{Finding, IntervalKind, Judgement, Rule, Verdict};
 pub(crate) use sweep::grouped;
-pub use sweep::{Crossing, Effect, sentences, unsafe_arms};
+pub use sweep::{Crossing, Effect, agreement, sentences, unsafe_arms};

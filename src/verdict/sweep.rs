@@ -175,8 +175,8 @@ fn cache_word(cache: &CacheSummary) -> String {
     }
 }
 
-/// How many predictions agree, and the sources of their constants.
-fn agreement(summary: &GroupSummary) -> Option<String> {
+/// How many predictions agree, how far fitted ones are off, and where their constants come from.
+pub fn agreement(summary: &GroupSummary) -> Option<String> {
     let predicted: Vec<_> = summary
         .arms
         .iter()

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use llmlab::catalog::Profile;
 use llmlab::experiment::{ArmSummary, GroupSummary, compare};
 use llmlab::metric::Metric;
+use llmlab::mock::{Mock, MockConfig};
 use llmlab::optimization::{batching, concurrency};
 use llmlab::session::Session;
-use llmlab::settings::Settings;
+use llmlab::settings::{Environment, Settings, TargetFile};
+use llmlab::verdict;
 
 async fn simulated() -> Arc<Session> {
     Arc::new(Session::start(Settings::simulated()).await.expect("the mock starts"))
@@ -42,6 +45,26 @@ async fn throughput_ends_at_the_slots_and_latency_goes_on() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(said.contains("The knee is at 8") || said.contains("No knee up to 50"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_unknown_engine_serves_at_once_is_seen_and_predicts() {
+    // Given an engine behind an address, which does not tell its speed or its eight slots
+    let profile = Profile { slots: 8, ..Profile::default() };
+    let mock = Mock::start(MockConfig { profile, ..MockConfig::default() }).unwrap();
+    let target = format!("anthropic+{}", mock.url());
+    let settings = Settings::new(&Environment::of(&[("LLMLAB_TARGET", &target)]), &TargetFile::default());
+    let session = Arc::new(Session::start(settings.unwrap()).await.unwrap());
+    // When half of the rounds are fitted
+    let summary = compare(&session, concurrency::levels(&[2, 4, 20]), 6).await.unwrap();
+    // Then they show what the slots allow, and the other half is predicted with its error
+    let four = &arm(&summary, "workers", 4.0).metrics[Metric::TIME_PER_REQUEST.name()];
+    let predicted = four.predicted.as_ref().unwrap();
+    let words: Vec<_> = predicted.source.split(' ').collect();
+    let seen: f64 = words[words.iter().position(|word| *word == "at").unwrap() - 1].parse().unwrap();
+    assert!((4.0..12.0).contains(&seen), "{}", predicted.source);
+    assert!(predicted.error.is_some_and(|error| error.abs() < 0.5), "{predicted:?}");
+    assert!(verdict::agreement(&summary).unwrap().contains("speeds fitted to half of the rounds"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

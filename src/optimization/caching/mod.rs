@@ -59,7 +59,5 @@ fn engine_source(engine: &Profile, slowdown: f64) -> Cow<'static, str> {
     Cow::Owned(format!("engine {}: {per_token:.2} µs per cached token", engine.name))
 }
 
-/// The fewest tokens that the model caches: stated for it, or the least of any current model.
-fn minimum(known: &Known<'_>) -> u64 {
-    known.model.and_then(|model| model.cache.min_tokens).unwrap_or(1_024)
-}
+/// The fewest tokens that some current model caches: no prefix below it is cached everywhere.
+const LEAST_MINIMUM: u64 = 1_024;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::prompt::Prompt;
-use super::{CLAIM, minimum, saving};
+use super::{CLAIM, LEAST_MINIMUM, saving};
 use crate::catalog::Model;
 use crate::experiment::{Arm, CacheState, Draw, Group, Predict, Remarks, asking};
 use crate::metric::Metric;
@@ -73,15 +73,21 @@ fn arm(prefix_tokens: u64, cached: bool) -> Arm {
 
 /// Prefixes shorter than the minimum of every provider are not cached, and no miss.
 fn expected(prefix_tokens: u64) -> CacheState {
-    if prefix_tokens < 1_024 { CacheState::Any } else { CacheState::Warm }
+    if prefix_tokens < LEAST_MINIMUM { CacheState::Any } else { CacheState::Warm }
 }
 
-/// The cached arm saves its prefix's prefill in TTFT and in the total alike, and nothing per token.
+/// The cached arm saves its prefix's prefill in TTFT and in the total alike, and nothing per token. Whether a short
+/// prefix is cached by a model whose rules are not known cannot be told.
 fn predict() -> Predict {
     Arc::new(|known, arm, metric| {
         let prefix_tokens = arm.x? as u64;
-        let step = known.model.and_then(|model| model.cache.step_tokens).unwrap_or(1);
-        let cached = if prefix_tokens < minimum(known) { 0 } else { prefix_tokens / step * step };
+        let rules = known.model.map(|model| model.cache);
+        let step = rules.and_then(|rules| rules.step_tokens).unwrap_or(1);
+        let cached = match rules.and_then(|rules| rules.min_tokens) {
+            Some(minimum) if prefix_tokens < minimum => 0,
+            None if prefix_tokens < LEAST_MINIMUM => return None,
+            _ => prefix_tokens / step * step,
+        };
         [Metric::TTFT, Metric::TOTAL].contains(metric).then(|| saving(known, cached))?
     })
 }

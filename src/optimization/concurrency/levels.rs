@@ -62,20 +62,28 @@ impl Workload for Level {
     }
 }
 
-/// Equal requests are served in waves: as many at a time as there are workers and slots for.
+/// Equal requests are served in waves, as many at a time as there are workers and slots for; by a real engine, whose
+/// slots are not known, as many as it was seen to serve as if each were alone.
 fn predict() -> Predict {
     Arc::new(|known, arm, metric| {
         let service = service(known)?;
         let workers = arm.x? as u32;
         let all = requests(workers);
+        let waves = |together: u32| f64::from(together.div_ceil(workers.min(SLOTS)));
+        let (each, last, source) = match known.capacity {
+            None => (waves(all) / f64::from(all), waves(workers), format!("{SLOTS} slots")),
+            Some(capacity) => (
+                1.0 / capacity.min(workers.into()),
+                (f64::from(workers) / capacity).max(1.0),
+                format!("{capacity:.2} at once as if each were alone"),
+            ),
+        };
         let expected = match metric {
-            metric if *metric == Metric::TIME_PER_REQUEST => {
-                service * f64::from(all.div_ceil(workers.min(SLOTS))) / f64::from(all)
-            }
-            metric if *metric == Metric::TOTAL_P95 => service * f64::from(workers.div_ceil(SLOTS)),
+            metric if *metric == Metric::TIME_PER_REQUEST => service * each,
+            metric if *metric == Metric::TOTAL_P95 => service * last,
             _ => return None,
         };
-        let source = format!("{:.1} ms for an answer, {SLOTS} slots", service / 1e6);
+        let source = format!("{:.1} ms for an answer, {source}", service / 1e6);
         Some(Prediction { saving: service - expected, source: source.into() })
     })
 }

@@ -67,7 +67,7 @@ fn slo(session: &Session) -> Slo {
     Slo::INTERACTIVE.scaled(session.scale())
 }
 
-/// How long the simulated engine takes for an answer, in nanoseconds.
+/// How long the engine takes for an answer, in nanoseconds.
 fn service(known: &Known<'_>) -> Option<f64> {
     formula::call(known, input_tokens() as f64, output_tokens() as f64)
 }

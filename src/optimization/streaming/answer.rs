@@ -173,6 +173,7 @@ mod tests {
         };
         let known = Known {
             engine: Some((&engine, 1.0)),
+            capacity: None,
             small: None,
             scale: 1.0,
             model: None,

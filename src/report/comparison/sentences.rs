@@ -16,6 +16,7 @@ pub(super) fn of_group(comparison: &Comparison, group: &GroupSummary, paint: Pai
     lines.extend(perceived(comparison, group));
     lines.extend(of(comparison, group).filter_map(cache));
     lines.extend(verdict::unsafe_arms(group).iter().map(|text| paint.bad(text)));
+    lines.extend(verdict::agreement(group));
     lines.extend(group.remarks.iter().cloned());
     lines.extend(claimed(comparison, group));
     lines
