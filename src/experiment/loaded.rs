@@ -132,8 +132,8 @@ impl Loaded {
     }
 
     /// The load as one observation: medians and 95th percentiles over its answers, failures counted and in no
-    /// latency.
-    pub fn observation(&self, slo: Slo) -> Observation {
+    /// latency; how many were good, where bounds are given.
+    pub fn observation(&self, slo: Option<Slo>) -> Observation {
         let mut observation = Observation::default();
         let mut note = |metric: Metric, value: Option<f64>| {
             value.map(|value| observation.values.insert(metric, value));
@@ -159,7 +159,7 @@ impl Loaded {
         stats::quantile(&stats::sorted(&self.values(metric)), q)
     }
 
-    fn tallies(&self, slo: Slo) -> BTreeMap<Cow<'static, str>, Tally> {
+    fn tallies(&self, slo: Option<Slo>) -> BTreeMap<Cow<'static, str>, Tally> {
         let all = (self.answers.len() + self.failures.len()) as u64;
         let among = |holds: &dyn Fn(&Answer) -> bool| {
             Tally::share(self.answers.iter().filter(|answer| holds(answer)).count() as u64, all)
@@ -170,12 +170,15 @@ impl Loaded {
             let first = value(answer, &Metric::TTFT_RESPONSE);
             first.or_else(|| value(answer, &Metric::RESPONSE_TIME))
         };
-        let good = among(&|answer| slo.met(seen(answer), value(answer, &Metric::TPOT)));
+        let is_good = |slo: Slo| move |answer: &Answer| slo.met(seen(answer), value(answer, &Metric::TPOT));
+        let good = slo.map(|slo| (Self::GOOD, among(&is_good(slo))));
         let allowed = self.quantile(&Metric::TTFT, 0.5).map_or(LATE, |ttft| LATE.max(LATE_OF_TTFT * ttft));
         let late = among(&|answer| value(answer, &Metric::SEND_LAG).is_some_and(|lag| lag > allowed));
         let failed = Tally::share(self.failures.len() as u64, all);
-        let always = [(Self::FAILED, failed), (Self::GOOD, good)];
-        let tallies = always.into_iter().chain(self.open.then_some((Self::SENT_LATE, late)));
+        let tallies = [(Self::FAILED, failed)]
+            .into_iter()
+            .chain(good)
+            .chain(self.open.then_some((Self::SENT_LATE, late)));
         tallies.map(|(name, tally)| (name.into(), tally)).collect()
     }
 }

@@ -125,7 +125,14 @@ pub const BATCHING: Optimization = Optimization {
     name: "batching",
     question: "What is gained by prompts that are not sent, or not served, one after another?",
     broken_by: Defect::Contended,
-    groups: || vec![batching::fan_out(&batching::PROMPTS), batching::server(&batching::CONCURRENCY)],
+    groups: || {
+        vec![
+            batching::fan_out(&batching::PROMPTS),
+            batching::server(&batching::CONCURRENCY),
+            batching::size(&batching::SIZES),
+            batching::window(&batching::WINDOW_MS),
+        ]
+    },
 };
 
 /// Many requests at once against one after another.

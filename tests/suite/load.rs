@@ -113,7 +113,7 @@ fn group(
 fn closed<'a>(draw: &'a Draw<'a>) -> BoxFuture<'a, Result<Observation, RunError>> {
     async move {
         let loaded = under_load(draw, &Schedule::closed(3, 10), &|_, _| Ask::question("?", 3)).await?;
-        Ok(loaded.observation(Slo::INTERACTIVE))
+        Ok(loaded.observation(Some(Slo::INTERACTIVE)))
     }
     .boxed()
 }
@@ -122,7 +122,7 @@ fn open<'a>(draw: &'a Draw<'a>) -> BoxFuture<'a, Result<Observation, RunError>> 
     async move {
         let times = (0..10).map(|n| Duration::from_millis(5 * n)).collect();
         let loaded = under_load(draw, &Schedule::Open(times), &|_, _| Ask::question("?", 3)).await?;
-        Ok(loaded.observation(Slo::INTERACTIVE))
+        Ok(loaded.observation(Some(Slo::INTERACTIVE)))
     }
     .boxed()
 }
@@ -159,7 +159,7 @@ async fn a_closed_loop_that_ends_by_time_waits_for_what_it_sent() {
             let schedule = Schedule::Closed { workers: 2, extent };
             let loaded = under_load(draw, &schedule, &|_, _| Ask::question("?", 3)).await?;
             assert!(loaded.makespan >= Duration::from_millis(100));
-            Ok(loaded.observation(Slo::INTERACTIVE))
+            Ok(loaded.observation(Some(Slo::INTERACTIVE)))
         }
         .boxed()
     }

@@ -60,7 +60,7 @@ impl Workload for FanOut {
             let workers = if self.parallel { self.prompts } else { 1 };
             let schedule = Schedule::closed(workers, self.prompts);
             let loaded = under_load(draw, &schedule, &|_, prompt| ask(prompt)).await?;
-            let mut observation = loaded.observation(Slo::INTERACTIVE.scaled(draw.session().scale()));
+            let mut observation = loaded.observation(Some(Slo::INTERACTIVE.scaled(draw.session().scale())));
             if !loaded.failures.is_empty() {
                 // The time for some of the prompts is not that for all.
                 observation.values.remove(&Metric::MAKESPAN);

@@ -53,7 +53,7 @@ impl Workload for Level {
             let schedule = Schedule::closed(self.workers, requests(self.workers));
             let ask = ask();
             let loaded = under_load(draw, &schedule, &|_, _| ask.clone()).await?;
-            Ok(loaded.observation(slo(draw.session())))
+            Ok(loaded.observation(Some(slo(draw.session()))))
         })
     }
 

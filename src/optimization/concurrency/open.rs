@@ -81,7 +81,7 @@ impl Workload for Rate {
             };
             let ask = ask();
             let loaded = under_load(draw, &schedule, &|_, _| ask.clone()).await?;
-            Ok(loaded.observation(slo(draw.session())))
+            Ok(loaded.observation(Some(slo(draw.session()))))
         })
     }
 
