@@ -22,8 +22,8 @@ pub const PROMPTS: [u32; 3] = [1, 5, 20];
 /// Requests under way at once, over the sweep of the server.
 pub const CONCURRENCY: [u32; 3] = [1, 5, 20];
 
-/// Largest batches, over the sweep of the size.
-pub const SIZES: [u32; 3] = [4, 8, 16];
+/// Largest batches, over the sweep of the size; the other group shows eight.
+pub const SIZES: [u32; 2] = [4, 16];
 
 /// Milliseconds that a batch waits for more, over the sweep of the window; 0 is to serve each request by itself.
 pub const WINDOW_MS: [u32; 3] = [10, 50, 100];

@@ -30,7 +30,7 @@ const AT_ONCE_FOR_WINDOW: u32 = 5;
 /// Tokens of text in each prompt: what a batch cannot share.
 const TEXT_TOKENS: u64 = 400;
 /// Requests at a concurrency, at least.
-const REQUESTS: u32 = 6;
+const REQUESTS: u32 = 2;
 
 const CONTROL: &str = "batch_1";
 const BATCHED: &str = "batch_8";
