@@ -93,10 +93,11 @@ pub(super) fn group<'a>(
 ) -> BenchmarkGroup<'a, Cost> {
     let mut benchmarks = criterion.benchmark_group(group_id(group, metric));
     benchmarks.sampling_mode(SamplingMode::Flat);
-    if group.is_swept() {
-        // Sweeps run over orders of magnitude, and the question is mostly decided at their short end.
+    if group.is_swept_widely() {
+        // The question is mostly decided at the short end.
         benchmarks.plot_config(PlotConfiguration::default().summary_scale(AxisScale::Logarithmic));
-    } else if let Some(throughput) = Cost(metric.clone()).throughput() {
+    }
+    if let Some(throughput) = Cost(metric.clone()).throughput().filter(|_| !group.is_swept()) {
         benchmarks.throughput(throughput);
     }
     benchmarks

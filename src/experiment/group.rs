@@ -211,4 +211,11 @@ impl Group {
     pub fn is_swept(&self) -> bool {
         self.arms.iter().any(|arm| arm.x.is_some())
     }
+
+    /// Whether it varies it over an order of magnitude, the control with it.
+    pub fn is_swept_widely(&self) -> bool {
+        let positions = || self.arms.iter().filter(|arm| arm.name == self.control).filter_map(|arm| arm.x);
+        let least = positions().reduce(f64::min).filter(|least| *least > 0.0);
+        least.zip(positions().reduce(f64::max)).is_some_and(|(least, most)| most >= 10.0 * least)
+    }
 }
