@@ -24,6 +24,18 @@ impl Interruptible {
         Ok(Self { runtime, interrupted })
     }
 
+    /// Runs `work` until it is done; absent once somebody pressed Ctrl-C, when it is dropped where it stands.
+    pub(super) fn until_interrupted<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut interrupted = self.interrupted.clone();
+        self.runtime.block_on(async {
+            tokio::select! {
+                done = Box::pin(work) => Some(done),
+                // The sender lives as long as the runtime.
+                _ = interrupted.wait_for(|&interrupted| interrupted) => None,
+            }
+        })
+    }
+
     /// Runs groups under a name; the result goes to `directory`.
     pub(super) fn run(
         &self,

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::group::{Arm, CacheState, Group};
 use crate::client::{Road, Watch};
+use crate::load::precisely;
 use crate::metric::Metric;
 use crate::seed::DrawId;
 use crate::session::{AskError, Place, RequestRecord, Session};
@@ -221,16 +222,5 @@ impl<'a> Draw<'a> {
 
     pub(super) fn into_records(self) -> Vec<RequestRecord> {
         std::mem::take(&mut *self.records.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// How much later than asked a timer of the runtime may ring.
-const TIMER: Duration = Duration::from_millis(1);
-
-/// Waits until `deadline`, the end of it with a busy task: a runtime's timer rings up to a millisecond late.
-pub(super) async fn precisely(deadline: Instant) {
-    tokio::time::sleep_until((deadline.checked_sub(TIMER).unwrap_or(deadline)).into()).await;
-    while Instant::now() < deadline {
-        tokio::task::yield_now().await;
     }
 }

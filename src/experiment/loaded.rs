@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::BoxFuture;
 
-use super::draw::precisely;
 use super::{Answer, Draw, Observation, RunError, Tally};
 use crate::client::Failure;
-use crate::load::{Schedule, Slo};
+use crate::load::{Schedule, Slo, drive};
 use crate::metric::{Metric, Unit};
 use crate::session::AskError;
 use crate::stats;
@@ -44,18 +42,7 @@ type Asking<'a> = &'a (dyn Fn(&Draw<'_>, u32) -> Ask + Send + Sync);
 /// When no further request may be sent: the budget is spent, say.
 pub async fn under_load(draw: &Draw<'_>, schedule: &Schedule, ask: Asking<'_>) -> Result<Loaded, RunError> {
     let start = Instant::now();
-    let outcomes = match schedule {
-        Schedule::Open(times) => {
-            let numbered = (0..).zip(times);
-            try_join_all(numbered.map(|(number, &at)| on_time(draw, ask, number, start + at))).await?
-        }
-        Schedule::Closed { workers, extent } => {
-            let next = AtomicU32::new(0);
-            let goes_on = |number| extent.includes(number, start.elapsed());
-            let work = (0..*workers).map(|_| one_after_another(draw, ask, &next, &goes_on));
-            try_join_all(work).await?.into_iter().flatten().collect()
-        }
-    };
+    let outcomes = drive(schedule, &|number, intended| one(draw, ask, number, intended)).await?;
     let makespan = start.elapsed();
     let open = matches!(schedule, Schedule::Open(_));
     let mut loaded = Loaded { makespan, open, answers: Vec::new(), failures: Vec::new() };
@@ -69,32 +56,6 @@ pub async fn under_load(draw: &Draw<'_>, schedule: &Schedule, ask: Asking<'_>) -
 }
 
 type Outcome = Result<Answer, Failure>;
-
-async fn on_time(
-    draw: &Draw<'_>,
-    ask: Asking<'_>,
-    number: u32,
-    intended: Instant,
-) -> Result<Outcome, AskError> {
-    precisely(intended).await;
-    one(draw, ask, number, intended).await
-}
-
-async fn one_after_another(
-    draw: &Draw<'_>,
-    ask: Asking<'_>,
-    next: &AtomicU32,
-    goes_on: &(dyn Fn(u32) -> bool + Sync),
-) -> Result<Vec<Outcome>, AskError> {
-    let mut outcomes = Vec::new();
-    loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        if !goes_on(number) {
-            return Ok(outcomes);
-        }
-        outcomes.push(one(draw, ask, number, Instant::now()).await?);
-    }
-}
 
 fn one<'a>(
     draw: &'a Draw<'_>,

@@ -1,12 +1,15 @@
-//! Schedules of many requests: when each one starts. Pure data; whoever runs one brings the requests and the clock.
+//! Schedules of many requests: when each one starts, and [`drive`], which keeps them.
 //!
 //! A *closed* loop has so many workers, each of which asks again when it was answered: a server that slows down is
 //! asked less. An *open* loop asks at given times whatever becomes of the answers, as users do: what waits behind a
 //! slow answer is measured from when it was meant to start.
 
+mod drive;
 mod open;
 mod slo;
 
+pub(crate) use drive::precisely;
+pub use drive::{Sending, drive};
 pub use open::{Arrivals, arrivals, responses};
 pub use slo::Slo;
 

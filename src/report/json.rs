@@ -1,11 +1,11 @@
 //! A run's summary as a file, written in one step so that nobody reads half of it.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::destination::Destination;
 use crate::baseline::RunBenchmark;
 use crate::experiment::{GroupSummary, SUMMARY_SCHEMA_VERSION};
 use crate::metric::DEFINITIONS_VERSION;
@@ -102,16 +102,11 @@ impl RunSummary {
         Self { benchmarks, ..self }
     }
 
-    /// Writes the summary to `path`: to a file beside it first, then renamed.
+    /// Writes the summary to `path`, in one step.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
-        }
-        let partial = path.with_extension("json.partial");
-        fs::write(&partial, serde_json::to_vec_pretty(self)?)?;
-        fs::rename(partial, path)
+        Destination::new(path)?.write_json(self)
     }
 }

@@ -6,6 +6,7 @@ pub mod charts;
 pub mod claims;
 pub mod compare;
 pub mod comparison;
+pub mod destination;
 pub mod exported;
 pub mod figure;
 pub mod gate;

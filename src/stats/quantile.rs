@@ -25,6 +25,22 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     Some((below + (position - low as f64) * (above - below)).max(below).min(above))
 }
 
+/// The quantile `q` (0..=1) as many scripts take it: the value at index `floor(n q)`, the last one where that is none.
+/// It lies at or above [`quantile`], and of fewer than 100 values it calls the largest their p99. For comparing with
+/// figures that were made so; every figure of our own is of type 7.
+///
+/// Absent for an empty sample and for a `q` outside 0..=1.
+///
+/// ```
+/// use llmlab::stats::floor_quantile;
+///
+/// assert_eq!(floor_quantile(&[1.0, 2.0], 0.5), Some(2.0));
+/// ```
+pub fn floor_quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    (0.0..=1.0).contains(&q).then(|| sorted[last.min((sorted.len() as f64 * q) as usize)])
+}
+
 /// The median of values in ascending order.
 pub fn median(sorted: &[f64]) -> Option<f64> {
     quantile(sorted, 0.5)

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::{Comparison, RESULTS_SCHEMA_VERSION};
+use crate::report::destination::Destination;
 
 /// Why a result cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +54,7 @@ impl Comparison {
     /// # Errors
     /// When the file cannot be written.
     pub fn rewrite(&self, path: &Path) -> io::Result<()> {
-        let partial = path.with_extension("json.partial");
-        fs::write(&partial, serde_json::to_vec_pretty(self)?)?;
-        fs::rename(partial, path)
+        Destination::new(path)?.write_json(self)
     }
 
     /// Reads a result.

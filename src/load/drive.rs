@@ -1,0 +1,54 @@
+//! A schedule that is kept: each request starts when it says.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::{BoxFuture, try_join_all};
+
+use super::Schedule;
+
+/// Sends request number so-and-so, counted from 0 in the order of the starts, that was meant to start at a moment.
+pub type Sending<'a, T, E> = dyn Fn(u32, Instant) -> BoxFuture<'a, Result<T, E>> + Sync + 'a;
+
+/// Keeps `schedule`, and waits for all that was sent. What comes back is in the order of the starts for an open loop,
+/// and worker by worker for a closed one. Whoever drops the future drops the requests that are under way.
+///
+/// # Errors
+/// The first error of `send`, which ends the load.
+pub async fn drive<'a, T, E>(schedule: &Schedule, send: &Sending<'a, T, E>) -> Result<Vec<T>, E> {
+    let start = Instant::now();
+    match schedule {
+        Schedule::Open(times) => {
+            let on_time = |(number, &at): (u32, &Duration)| async move {
+                precisely(start + at).await;
+                send(number, start + at).await
+            };
+            try_join_all((0..).zip(times).map(on_time)).await
+        }
+        Schedule::Closed { workers, extent } => {
+            let next = AtomicU32::new(0);
+            let work = (0..*workers).map(|_| async {
+                let mut outcomes = Vec::new();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if !extent.includes(number, start.elapsed()) {
+                        return Ok(outcomes);
+                    }
+                    outcomes.push(send(number, Instant::now()).await?);
+                }
+            });
+            Ok(try_join_all(work).await?.into_iter().flatten().collect())
+        }
+    }
+}
+
+/// How much later than asked a timer of the runtime may ring.
+const TIMER: Duration = Duration::from_millis(1);
+
+/// Waits until `deadline`, the end of it with a busy task: a runtime's timer rings up to a millisecond late.
+pub(crate) async fn precisely(deadline: Instant) {
+    tokio::time::sleep_until((deadline.checked_sub(TIMER).unwrap_or(deadline)).into()).await;
+    while Instant::now() < deadline {
+        tokio::task::yield_now().await;
+    }
+}
