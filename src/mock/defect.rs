@@ -14,6 +14,8 @@ pub enum Defect {
     Buffered,
     /// Cached prompt tokens are counted and billed as such, and processed like any other.
     Uncached,
+    /// Every prompt is in a cache that the server does not report: its tokens take no time.
+    HiddenCache,
     /// Each request in flight slows every other by half.
     Contended,
     /// The small model is no faster than the large one.
@@ -30,9 +32,10 @@ pub enum Defect {
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Buffered,
         Self::Uncached,
+        Self::HiddenCache,
         Self::Contended,
         Self::SlowSmall,
         Self::SerialTools,
@@ -46,6 +49,7 @@ impl Defect {
         match self {
             Self::Buffered => "buffered",
             Self::Uncached => "uncached",
+            Self::HiddenCache => "hidden-cache",
             Self::Contended => "contended",
             Self::SlowSmall => "slow-small",
             Self::SerialTools => "serial-tools",

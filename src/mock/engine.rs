@@ -25,8 +25,8 @@ pub struct Engine<'a> {
     pub profile: &'a Profile,
     /// Multiplies every time.
     pub slowdown: f64,
-    /// Whether cached tokens are processed like any other, which no cache should do.
-    pub rereads: bool,
+    /// What it takes to process a prompt token that is not cached, and one that is.
+    pub prompt_token: [Duration; 2],
     /// The length in tokens of an answer whose request sets no limit.
     pub default_answer_tokens: u32,
 }
@@ -83,9 +83,8 @@ impl Engine<'_> {
         let answer = answer::answer(ask, self.profile, self.default_answer_tokens, &turn.noise);
         let tokens = turn.tokens;
         let spread = |sigma, purpose| lognormal(sigma, &mut turn.noise.rng(purpose));
-        let cached = if self.rereads { self.profile.prefill } else { self.profile.cached };
-        let work = self.profile.prefill.as_secs_f64() * (tokens.input - tokens.read) as f64
-            + cached.as_secs_f64() * tokens.read as f64;
+        let [prefill, cached] = self.prompt_token.map(|time| time.as_secs_f64());
+        let work = prefill * (tokens.input - tokens.read) as f64 + cached * tokens.read as f64;
         let overhead =
             self.time(self.profile.overhead.as_secs_f64() * spread(self.profile.sigma_overhead, "overhead"));
         let prefill = self.time(work * spread(self.profile.sigma_prefill, "prefill"));
@@ -108,8 +107,8 @@ impl Engine<'_> {
 
     /// The time to read `tokens` tokens of input and say nothing, without noise.
     pub(super) fn reading(&self, tokens: u64) -> Duration {
-        let Profile { overhead, prefill, .. } = self.profile;
-        self.time(overhead.as_secs_f64() + prefill.as_secs_f64() * tokens as f64)
+        let [prefill, _] = self.prompt_token;
+        self.time(self.profile.overhead.as_secs_f64() + prefill.as_secs_f64() * tokens as f64)
     }
 
     /// The blocks of the answer, in bursts of tokens. Hidden thinking takes its time and shows no text.

@@ -107,10 +107,15 @@ impl App {
         let others = self.in_flight.load(Relaxed).saturating_sub(1) as f64;
         let contention = if defect == Some(Defect::Contended) { 1.0 + others / 2.0 } else { 1.0 };
         let of_model = self.config.models.get(model).filter(|_| defect != Some(Defect::SlowSmall));
+        let profile = of_model.unwrap_or(&self.config.profile);
         Engine {
-            profile: of_model.unwrap_or(&self.config.profile),
+            profile,
             slowdown: self.config.slowdown * own * contention,
-            rereads: defect == Some(Defect::Uncached),
+            prompt_token: match defect {
+                Some(Defect::Uncached) => [profile.prefill; 2],
+                Some(Defect::HiddenCache) => [Duration::ZERO; 2],
+                _ => [profile.prefill, profile.cached],
+            },
             default_answer_tokens: self.config.default_answer_tokens,
         }
     }

@@ -14,8 +14,9 @@ pub struct Optimization {
     pub name: &'static str,
     /// What it answers, in a sentence.
     pub question: &'static str,
-    /// What the simulated world can do so that the predictions fail: every formula has an assumption.
-    pub broken_by: Defect,
+    broken_by: Defect,
+    /// Groups whose formula assumes something else.
+    but: &'static [(&'static str, Defect)],
     groups: fn() -> Vec<Group>,
 }
 
@@ -24,6 +25,7 @@ pub const STREAMING: Optimization = Optimization {
     name: "streaming",
     question: "How much sooner does a reader see something when the answer is streamed?",
     broken_by: Defect::Buffered,
+    but: &[],
     groups: || {
         vec![
             streaming::length(&streaming::ANSWER_TOKENS),
@@ -38,6 +40,7 @@ pub const CACHING: Optimization = Optimization {
     name: "caching",
     question: "Does prompt caching pay, and from which prefix length on?",
     broken_by: Defect::Uncached,
+    but: &[],
     groups: || {
         vec![
             caching::prefix(&caching::PREFIX_TOKENS),
@@ -52,6 +55,7 @@ pub const SEMANTIC_CACHE: Optimization = Optimization {
     name: "semantic_cache",
     question: "What does a cache of answers save, and how often is it wrong?",
     broken_by: Defect::AnswerCache,
+    but: &[],
     groups: || {
         vec![
             semantic_cache::stream(&semantic_cache::FAMILIAR_PERCENT),
@@ -65,6 +69,7 @@ pub const PARALLELISM: Optimization = Optimization {
     name: "parallelism",
     question: "What do tools and agents save that work at the same time?",
     broken_by: Defect::SerialTools,
+    but: &[],
     groups: || {
         vec![
             parallelism::tools(),
@@ -84,6 +89,7 @@ pub const TOPOLOGY: Optimization = Optimization {
     name: "topology",
     question: "What does each way of sharing a task between agents cost in time, and what do checkpoints add?",
     broken_by: Defect::Contended,
+    but: &[("topology/context", Defect::HiddenCache)],
     groups: || {
         vec![
             topology::topologies(),
@@ -100,6 +106,7 @@ pub const CONNECTION: Optimization = Optimization {
     name: "connection",
     question: "What does it cost to open a connection for each request?",
     broken_by: Defect::Closing,
+    but: &[],
     groups: || {
         vec![
             connection::reuse(&connection::RTT_MS),
@@ -115,6 +122,7 @@ pub const SPECULATION: Optimization = Optimization {
     name: "speculation",
     question: "What do tool calls save that are made before the model asks for them?",
     broken_by: Defect::StaleGuesses,
+    but: &[("speculation/wrong", Defect::SerialTools)],
     groups: || {
         vec![speculation::accuracy(), speculation::ratio(), speculation::guesses(), speculation::all_wrong()]
     },
@@ -125,6 +133,7 @@ pub const BATCHING: Optimization = Optimization {
     name: "batching",
     question: "What is gained by prompts that are not sent, or not served, one after another?",
     broken_by: Defect::Contended,
+    but: &[],
     groups: || {
         vec![
             batching::fan_out(&batching::PROMPTS),
@@ -140,6 +149,7 @@ pub const CONCURRENCY: Optimization = Optimization {
     name: "concurrency",
     question: "How much more is answered when more is asked at once, and what does each request pay?",
     broken_by: Defect::Contended,
+    but: &[],
     groups: || vec![concurrency::levels(&concurrency::LEVELS), concurrency::open(&concurrency::LOADS)],
 };
 
@@ -148,6 +158,7 @@ pub const ROUTING: Optimization = Optimization {
     name: "routing",
     question: "Which questions does a router make faster, and which slower?",
     broken_by: Defect::SlowSmall,
+    but: &[],
     groups: || vec![routing::by_complexity(), routing::share(&routing::SIMPLE_PERCENT)],
 };
 
@@ -176,6 +187,11 @@ pub struct UnknownOptimization {
 }
 
 impl Optimization {
+    /// What the simulated world can do so that the predictions of a group fail: every formula has an assumption.
+    pub fn broken_by(&self, group: &str) -> Defect {
+        self.but.iter().find(|(name, _)| *name == group).map_or(self.broken_by, |(_, defect)| *defect)
+    }
+
     /// Its groups with their default sweeps; the first one is the comparison itself.
     pub fn groups(&self) -> Vec<Group> {
         (self.groups)()

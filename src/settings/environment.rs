@@ -42,7 +42,7 @@ pub const VARIABLES: [Variable; 19] = [
     ),
     variable(
         "LLMLAB_MOCK_DEFECT",
-        "lets the simulated world break an assumption, so that a prediction must fail: buffered, uncached, contended, slow-small, serial-tools, stale-guesses, closing, answer-cache (default: none)",
+        "lets the simulated world break an assumption, so that a prediction must fail: buffered, uncached, hidden-cache, contended, slow-small, serial-tools, stale-guesses, closing, answer-cache (default: none)",
     ),
     variable("LLMLAB_SEED", "the seed of all randomness (default: 20)"),
     variable("LLMLAB_RUNS", "samples for each benchmark (default: 20); --sample-size wins"),

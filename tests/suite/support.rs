@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use llmlab::client::{Auth, Client, Exchange, Failure, Target, Timeouts};
+use llmlab::settings::Environment;
 use llmlab::wire::{Ask, Dialect};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -379,4 +380,9 @@ fn binary() -> &'static Path {
             .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("streaming")))
             .expect("cargo built the bench")
     })
+}
+
+/// Whether measured times are held to their bounds: on a machine that does nothing else.
+pub(crate) fn is_strict() -> bool {
+    Environment::of_process().get("LLMLAB_TEST_STRICT") == Some("1")
 }

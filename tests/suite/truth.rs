@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use http::HeaderMap;
 use llmlab::client::{Answer, Client};
-use llmlab::settings::Environment;
 use llmlab::stats::{quantile, sorted};
 use llmlab::timeline::Timeline;
 use llmlab::wire::{Ask, Dialect, Event};
@@ -186,7 +185,7 @@ impl Errors {
                 errors.len(), self.coalesced, self.lag
             ).expect("standard error is open");
             assert!(p50 < 1_000.0, "{name} is off by {p50} ms at {streams} streams");
-            if is_strict() && name == "ttft" {
+            if support::is_strict() && name == "ttft" {
                 assert!(p50 <= STRICT_P50 && p99 <= STRICT_P99, "{name}: p50 {p50} ms, p99 {p99} ms");
             }
         }
@@ -195,10 +194,6 @@ impl Errors {
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-fn is_strict() -> bool {
-    Environment::of_process().get("LLMLAB_TEST_STRICT") == Some("1")
 }
 
 async fn answer(client: &Client) -> Answer {
@@ -290,7 +285,7 @@ async fn measure(streams: usize, requests: usize) -> Errors {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_client_reports_what_the_server_did() {
     measure(64, 5).await.report(64);
-    let (errors, floors) = in_turn(if is_strict() { 300 } else { 30 }).await;
+    let (errors, floors) = in_turn(if support::is_strict() { 300 } else { 30 }).await;
     let floors = sorted(&floors);
     let at = |q| quantile(&floors, q).expect("there are errors");
     let (p50, p99, max) = (at(0.5), at(0.99), at(1.0));

@@ -1,12 +1,13 @@
 //! Running the tools that a model calls.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
-use tokio::sync::Semaphore;
 
 use crate::experiment::{Draw, RunError};
+use crate::load::precisely;
 use crate::mock::Defect;
 use crate::scenario::{Call, Tool};
 
@@ -49,7 +50,8 @@ pub struct Output {
 pub struct Toolbox<'a> {
     draw: &'a Draw<'a>,
     tools: &'a [Tool],
-    workers: Semaphore,
+    /// When the one worker is free that all tools share, in a world where they do.
+    worker: Option<Mutex<Instant>>,
     made: Mutex<Vec<Call>>,
 }
 
@@ -57,8 +59,8 @@ impl<'a> Toolbox<'a> {
     /// The tools of one turn of an arm.
     pub fn new(draw: &'a Draw<'a>, tools: &'a [Tool]) -> Self {
         let is_serial = draw.session().defect() == Some(Defect::SerialTools);
-        let workers = Semaphore::new(if is_serial { 1 } else { Semaphore::MAX_PERMITS });
-        Self { draw, tools, workers, made: Mutex::default() }
+        let worker = is_serial.then(|| Mutex::new(Instant::now()));
+        Self { draw, tools, worker, made: Mutex::default() }
     }
 
     /// The tool of that name.
@@ -85,11 +87,20 @@ impl<'a> Toolbox<'a> {
             return Ok(Output { text: format!("there is no tool `{}`", call.tool), is_error: true });
         };
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
-        let closed = |_| RunError::Workload("the workers of the tools are gone".into());
-        let _worker = self.workers.acquire().await.map_err(closed)?;
         let mut rng = self.draw.shared_rng(&format!("tool/{}/{}", call.tool, call.input));
-        self.draw.pass(tool.draw(&mut rng)).await;
+        self.work(tool.draw(&mut rng)).await;
         Ok(Output { text: tool.output(), is_error: tool.fails })
+    }
+
+    /// Waits as long as a tool takes: on its own, or behind what the shared worker was given before, given up or not.
+    async fn work(&self, time: Duration) {
+        let Some(worker) = &self.worker else { return self.draw.pass(time).await };
+        let done = {
+            let mut free_at = worker.lock().unwrap_or_else(PoisonError::into_inner);
+            *free_at = Instant::now().max(*free_at) + time.mul_f64(self.draw.session().scale());
+            *free_at
+        };
+        precisely(done).await;
     }
 
     /// Makes the calls of a turn; the outputs stand in the calls' order. One that fails stops no other.

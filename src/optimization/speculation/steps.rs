@@ -86,7 +86,7 @@ pub fn guesses() -> Group {
 
 /// What guessing costs where no guess is right: one step of more than 200 ms.
 pub fn all_wrong() -> Group {
-    let off = Shape { steps: 1, tool: Duration::from_secs(2), output: 100, ..SHAPE };
+    let off = Shape { steps: 1, tool: Duration::from_secs(4), output: 100, ..SHAPE };
     Group {
         name: "speculation/wrong".into(),
         question: "What does guessing cost where every guess is wrong?".into(),

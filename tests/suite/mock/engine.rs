@@ -19,7 +19,8 @@ fn turn(seed: u64, round: u32, input: u64, read: u64) -> Turn {
 }
 
 fn schedule_with(profile: &Profile, slowdown: f64, ask: &Ask, turn: &Turn) -> Schedule {
-    Engine { profile, slowdown, rereads: false, default_answer_tokens: 128 }.schedule(ask, turn)
+    Engine { profile, slowdown, prompt_token: [profile.prefill, profile.cached], default_answer_tokens: 128 }
+        .schedule(ask, turn)
 }
 
 fn schedule(ask: &Ask) -> Schedule {
