@@ -18,6 +18,7 @@ use std::time::Duration;
 use crate::catalog::{self, Profile};
 use crate::client::{RetryPolicy, Target, TargetError, Timeouts};
 use crate::mock::Defect;
+use crate::seed::Seed;
 
 /// Why a plan cannot be made. The message names the variable or file and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +177,7 @@ impl Settings {
         }
         Ok(Self {
             target: targets::choose(environment, file, mock)?,
-            seed: environment.parse("LLMLAB_SEED", "a whole number")?.unwrap_or(20),
+            seed: environment.parse("LLMLAB_SEED", "a whole number")?.unwrap_or(Seed::DEFAULT.0),
             runs,
             small_model,
             embeddings: targets::embeddings(environment)?,
