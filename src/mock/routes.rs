@@ -36,7 +36,8 @@ const BODY_LIMIT: usize = 16 << 20;
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route(Dialect::Anthropic.path(), post(messages))
-        .route(Dialect::OpenAi.path(), post(completions))
+        .route(Dialect::OpenAi.path(), post(chat))
+        .route(Dialect::Completions.path(), post(completions))
         .route(Dialect::Generate.path(), post(generate))
         .route("/v1/embeddings", post(embeddings::embeddings))
         .route("/health", get(async || json_response(&json!({"status": "ok"}))))
@@ -77,13 +78,17 @@ async fn messages(
     answer(Dialect::Anthropic, app, peer, headers, body).await
 }
 
+async fn chat(app: State<Arc<App>>, peer: ConnectInfo<Peer>, headers: HeaderMap, body: Received) -> Response {
+    answer(Dialect::OpenAi, app, peer, headers, body).await
+}
+
 async fn completions(
     app: State<Arc<App>>,
     peer: ConnectInfo<Peer>,
     headers: HeaderMap,
     body: Received,
 ) -> Response {
-    answer(Dialect::OpenAi, app, peer, headers, body).await
+    answer(Dialect::Completions, app, peer, headers, body).await
 }
 
 async fn generate(
@@ -211,7 +216,11 @@ fn call(
         body_hash: format!("{hash:016x}"),
         body: app.config.keep_bodies.then(|| String::from_utf8_lossy(body).into_owned()),
     });
-    let prefix = if dialect == Dialect::Anthropic { "msg_" } else { "chatcmpl-" };
+    let prefix = match dialect {
+        Dialect::Anthropic => "msg_",
+        Dialect::Completions => "cmpl-",
+        Dialect::OpenAi | Dialect::Generate => "chatcmpl-",
+    };
     let id = format!("{prefix}{hash:016x}{record:08x}");
     let (app, _in_flight) = (Arc::clone(app), app.enter(dialect));
     Ok(Call { app, dialect, ask, plan, counts_writes, draw, noise, id, record, fault, received, _in_flight })
@@ -242,7 +251,7 @@ fn plan(dialect: Dialect, ask: &Ask) -> Result<(Plan, bool), ApiError> {
     let rules = model.map(|model| model.cache).unwrap_or_default();
     Ok(match dialect {
         Dialect::Anthropic => (Plan::explicit(ask, &ask.model, rules)?, true),
-        Dialect::OpenAi => {
+        Dialect::OpenAi | Dialect::Completions => {
             let pays_for_writes = model.and_then(|m| m.price).is_some_and(|p| p.cache_write_5m.is_some());
             (Plan::automatic(ask, &ask.model, rules), pays_for_writes)
         }

@@ -170,8 +170,15 @@ fn by_name(environment: &Environment, file: &TargetFile, name: &str) -> Result<T
         reason: error.to_string(),
     })?;
     file.targets.get(name).or_else(|| built_in.targets.get(name)).cloned().ok_or_else(|| {
-        let known: Vec<_> = [MOCK].into_iter().chain(built_in.targets.keys().chain(file.targets.keys()).map(String::as_str)).collect();
-        let reason = format!("no such target; known are {}, a [targets.NAME] of {FILE}, or DIALECT+URL with a dialect of anthropic, openai, generate", known.join(", "));
+        let known: Vec<_> = [MOCK]
+            .into_iter()
+            .chain(built_in.targets.keys().chain(file.targets.keys()).map(String::as_str))
+            .collect();
+        let reason = format!(
+            "no such target; known are {}, a [targets.NAME] of {FILE}, or DIALECT+URL with a dialect of {}",
+            known.join(", "),
+            Dialect::ALL.map(Dialect::name).join(", ")
+        );
         environment.misfit("LLMLAB_TARGET", &reason)
     })
 }

@@ -27,6 +27,7 @@ Ask it, in each dialect (any model name is answered; known ones follow their ven
     "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
   curl -N http://127.0.0.1:8000/v1/chat/completions -d '{"model": "gpt-4o", "stream": true,
     "messages": [{"role": "user", "content": "Hello"}]}'
+  curl -N http://127.0.0.1:8000/v1/completions -d '{"model": "gpt-4o", "stream": true, "prompt": "Hello"}'
   curl http://127.0.0.1:8000/generate -d '{"prompt": "Hello", "max_tokens": 64}'
 
 Point an official client at it (Python; others take the same URL):
@@ -63,10 +64,6 @@ pub(super) fn greeting(mock: &Mock, entrance: &Entrance, settings: &MockFile) ->
     if entrance.url != mock.url() {
         lines.push(format!("near, without TLS: {}", mock.url()));
     }
-    lines.push(format!(
-        "simulated: profile {}, slowdown {}, seed {}",
-        settings.profile, settings.slowdown, settings.seed
-    ));
     lines.extend(settings.faults.iter().map(|fault| format!("fault: {fault}")));
     let limits = settings.limits;
     let limits = [
@@ -76,6 +73,10 @@ pub(super) fn greeting(mock: &Mock, entrance: &Entrance, settings: &MockFile) ->
     ];
     let limits = limits.into_iter().filter_map(|(limit, of)| Some((limit?, of)));
     lines.extend(limits.map(|(limit, of)| format!("limit: {limit} {of} a minute")));
+    lines.push(format!(
+        "simulated: profile {}, slowdown {}, seed {}",
+        settings.profile, settings.slowdown, settings.seed
+    ));
     lines.join("\n")
 }
 
