@@ -5,12 +5,14 @@
 //! else wants to know are [`Observer`]s of it.
 
 mod budget;
+mod check;
 mod collected;
 mod journal;
 mod record;
 mod roads;
 
 pub use budget::{Budget, BudgetError, Demand, Estimate, Used};
+pub use check::{Asked, Check};
 pub use collected::Collected;
 pub use journal::Journal;
 pub use record::{Outcome, Place, RECORD_SCHEMA_VERSION, RequestRecord};

@@ -4,10 +4,12 @@
 //! their defaults stand in [`VARIABLES`] and nowhere else. A misspelt `LLMLAB_` variable is an error.
 
 mod environment;
+mod known;
 mod slowdown;
 mod targets;
 
 pub use environment::{Environment, VARIABLES, Variable, help};
+pub use known::{Key, KnownTarget, Origin};
 pub use targets::{AuthKind, MOCK, Pricing, TargetEntry, TargetFile, TargetKind};
 
 use std::collections::BTreeMap;

@@ -21,8 +21,7 @@ use crate::verdict::gate::Outcome;
 ///
 /// Simulated and replayed runs are paired with the baseline round by round; live ones are judged by each arm's
 /// ratio to its control, with the baseline's runs as replicates. Every benchmark ends as pass, improved,
-/// regression or inconclusive. Exit codes: 0 pass, 1 regression, 2 a baseline, run, file or flag that is wrong,
-/// 3 inconclusive.
+/// regression or inconclusive. A missing baseline or benchmark is an error, never a pass.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
