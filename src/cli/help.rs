@@ -5,9 +5,12 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 
 /// The exit codes, which are the same for all commands.
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 something got slower (gate); 2 an error, which the message names; 3 could not tell (gate);
-130 interrupted with Ctrl-C. A reader that closes the pipe early is no error.";
+const EXIT_CODES: &str = "Exit codes:
+  0    done, passed; also when the reader of a pipe has seen enough
+  1    something got slower (gate), or what the command says of itself
+  2    an error, which the message names
+  3    could not tell (gate)
+  130  interrupted with Ctrl-C";
 
 /// The command with its subcommands, each of which says its exit codes.
 pub(super) fn command() -> Command {

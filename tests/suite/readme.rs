@@ -76,7 +76,8 @@ fn arguments(command: &[String]) -> Option<Vec<&str>> {
         ["cargo", "run", "--release", "--", rest @ ..] => rest,
         _ => return None,
     };
-    Some(rest.iter().copied().filter(|word| !word.contains(['…', '.']) || word.ends_with(".json")).collect())
+    let named = rest.iter().map(|word| word.trim_end_matches(",…"));
+    Some(named.filter(|word| !["…", "..."].contains(word)).collect())
 }
 
 fn llmlab(folder: &Path, arguments: &[&str]) -> Ran {

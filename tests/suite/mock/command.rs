@@ -1,7 +1,7 @@
 //! `llmlab mock` as a process: its settings, its ways in, its end.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -99,6 +99,23 @@ fn a_setting_that_does_not_fit_is_named_with_its_file_or_flag() {
     refused(&["--fault", "flood"], "'--fault <FAULT>': `flood` is no fault");
     refused(&["--rtt", "50"], "such as 50ms or 2s");
     refused(&["--port", "0", "--cert-out", "missing/ca.pem"], "--cert-out missing/ca.pem");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_with_its_own_exit_code_and_what_it_did() {
+    let folder = TempDir::new().unwrap();
+    for (signal, code) in [("-INT", 130), ("-TERM", 0)] {
+        let mut running = Running::start(folder.path(), &["--fault", "status=529,share=5%"]);
+        assert!(running.greeting.contains("fault: status=529,share=0.05"), "{}", running.greeting);
+        assert!(
+            Command::new("kill").args([signal, &running.child.id().to_string()]).status().unwrap().success()
+        );
+        let mut said = String::new();
+        running.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(running.child.wait().unwrap().code(), Some(code), "{said}");
+        assert_eq!(said, "[llmlab] 0 requests served\n");
+    }
 }
 
 #[tokio::test]
