@@ -48,6 +48,11 @@ impl Dialect {
         }
     }
 
+    /// Whether a request can offer tools.
+    pub fn has_tools(self) -> bool {
+        matches!(self, Self::Anthropic | Self::OpenAi)
+    }
+
     /// The body of a request. What the dialect cannot say is left out.
     pub fn encode_request(self, ask: &Ask) -> Vec<u8> {
         match self {

@@ -166,6 +166,12 @@ fn what_shows_figures_prints_them_for_programs_too() {
     assert_eq!((&compared["schema_version"], &row["figure"]), (&json!(1), &json!("p50")));
     assert_eq!((&row["configuration"], row["improvement"].as_f64().unwrap().round()), (&json!("on"), 50.0));
 
+    let gate = ["gate", "before.json", "after.json", "--metric", "p50", "--format", "json"];
+    let gate = fixture.json(&gate);
+    let judged = &gate["configurations"][0];
+    assert_eq!((&gate["outcome"], &judged["level"]), (&json!("pass"), &json!("pass")));
+    assert_eq!((&judged["quantile"], judged["change"].as_f64().unwrap().round()), (&json!("p50"), -50.0));
+
     let listed = fixture.json(&["baseline", "list", "--json", "--dir", BASELINES]);
     let caching = listed["baselines"].as_array().unwrap().iter().find(|entry| entry["bench"] == "caching");
     let caching = caching.expect("the baseline that ships has it");

@@ -41,7 +41,7 @@ impl Fixture {
 
     fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_llmlab"));
-        command.arg("targets").args(args).current_dir(self.folder.path());
+        command.args(args).current_dir(self.folder.path());
         for name in
             VARIABLES.map(|variable| variable.name).iter().chain(&["ANTHROPIC_API_KEY", "OPENAI_API_KEY"])
         {
@@ -51,8 +51,12 @@ impl Fixture {
         command
     }
 
-    fn run(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
+    fn llmlab(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
         Ran::of(self.command(args, environment).output().expect("the command runs"))
+    }
+
+    fn run(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
+        self.llmlab(&[&["targets"], args].concat(), environment)
     }
 
     fn json(&self, args: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, Vec<Value>) {
@@ -165,7 +169,7 @@ fn a_check_that_takes_too_long_can_be_interrupted() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("openai+http://{}", silent.local_addr().unwrap());
     let child = fixture
-        .command(&["--check", &target], &[])
+        .command(&["targets", "--check", &target], &[])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -177,4 +181,14 @@ fn a_check_that_takes_too_long_can_be_interrupted() {
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.stderr.trim_end()), (Some(130), "[llmlab] interrupted"));
     assert!(pressed.elapsed() < Duration::from_secs(4), "{:?}", pressed.elapsed());
+}
+
+#[test]
+fn a_task_with_tools_is_not_done_where_the_dialect_has_none() {
+    let fixture = Fixture::new();
+    let target = format!("completions+{}", fixture.mock.url());
+    let args = ["matrix", "--runs", "1", "--scenarios", "tool_support"];
+    let ran = fixture.llmlab(&args, &[("LLMLAB_TARGET", &target), ("LLMLAB_MODEL", "gpt-4o")]);
+    let sentence = "the completions dialect knows no tools";
+    assert!(ran.code == Some(2) && ran.stderr.contains(sentence), "{:?} {}", ran.code, ran.stderr);
 }

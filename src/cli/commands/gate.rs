@@ -55,8 +55,8 @@ pub(in crate::cli) struct Args {
     /// What runs a bench again, instead of `cargo bench --bench NAME --`.
     #[arg(long, value_name = "COMMAND", requires = "confirm", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     confirm_with: Option<String>,
-    /// How to write the findings.
-    #[arg(long, value_enum, default_value_t, conflicts_with = "exports")]
+    /// How to write the findings; of two exported results as text or JSON.
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Write them into this file, and the text to the console.
     #[arg(long, value_name = "FILE", conflicts_with = "exports")]
@@ -149,8 +149,15 @@ impl Args {
             self.warn,
             self.max_regress.unwrap_or(gate::MAX_REGRESS),
         )?;
-        output::print(&judged.text)?;
-        Ok(judged.outcome)
+        let outcome = judged.outcome;
+        output::print(&match self.format {
+            Format::Text => judged.text,
+            Format::Json => serde_json::to_string_pretty(&judged)?,
+            Format::Markdown | Format::Junit => {
+                anyhow::bail!("--format: two exported results are written as text or json")
+            }
+        })?;
+        Ok(outcome)
     }
 
     fn options(&self, name: &str) -> anyhow::Result<Options> {
