@@ -177,11 +177,16 @@ fn commit() -> Option<String> {
     (!commit.is_empty()).then_some(commit)
 }
 
+/// What the wall clock says: for labels, never for measuring.
+#[expect(clippy::disallowed_methods, reason = "the wall clock is read here alone")]
+pub(crate) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or_default()
+}
+
 /// A run's start as RFC 3339, and an id made of it and a random part.
-#[expect(clippy::disallowed_methods, reason = "the wall clock labels results, here alone")]
 pub(crate) fn start_of_run() -> (String, String) {
     use std::hash::{BuildHasher, RandomState};
-    let now = jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or_default();
+    let now = now();
     let random = RandomState::new().hash_one(std::process::id()) as u32;
     (
         now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

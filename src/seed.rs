@@ -22,6 +22,9 @@ pub const DRAW_HEADER: &str = "x-llmlab-draw";
 pub struct Seed(pub u64);
 
 impl Seed {
+    /// The seed of whatever names none.
+    pub const DEFAULT: Self = Self(20);
+
     /// A generator for one `purpose` of one draw. Purposes are independent of each other, so that drawing
     /// more of one never shifts another.
     pub fn rng(&self, draw: &DrawId, purpose: &str) -> ChaCha8Rng {

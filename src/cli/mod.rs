@@ -1,19 +1,19 @@
 //! The `llmlab` command: one file per subcommand.
-//!
-//! Exit codes: 0 done, 1 a regression, 2 a wrong flag or a failure that the message names, 3 inconclusive, 130
-//! interrupted.
 
 mod commands;
 mod flags;
+mod help;
 mod interrupt;
 mod output;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 
 use crate::report::say;
-use commands::{baseline, claims, gate, matrix, mock, report, routing, run, scenarios, trend};
+use commands::{
+    baseline, claims, completions, gate, man, matrix, mock, report, routing, run, scenarios, targets, trend,
+};
 
 /// Exit code of a gate that found something slower.
 const EXIT_REGRESSION: u8 = 1;
@@ -28,11 +28,19 @@ const EXIT_INTERRUPTED: u8 = 130;
 ///
 /// Criterion's reports and baselines come from the benches: cargo bench --bench caching
 #[derive(Debug, Parser)]
-#[command(name = "llmlab", version, arg_required_else_help = true)]
+#[command(name = "llmlab", version, arg_required_else_help = true, after_long_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXAMPLES: &str = "Examples:
+  llmlab run streaming --quick        does it work? 3 rounds against the simulator
+  llmlab run caching                  until every comparison is decided
+  llmlab mock                         the simulator alone, for any client
+  llmlab targets --check              what can be asked, and does it answer?
+  llmlab help gate                    all about one command
+";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -43,14 +51,18 @@ enum Command {
     Routing(routing::Args),
     Claims(claims::Args),
     Scenarios(scenarios::Args),
+    Targets(targets::Args),
     Mock(mock::Args),
     Report(report::Args),
     Trend(trend::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let parsed = Cli::from_arg_matches(&help::command().get_matches());
+    let result = match parsed.unwrap_or_else(|error| error.exit()).command {
         Command::Baseline(args) => baseline::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Run(args) => run::run(&args),
@@ -58,9 +70,12 @@ pub fn main() -> ExitCode {
         Command::Routing(args) => routing::run(&args),
         Command::Claims(args) => claims::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
+        Command::Targets(args) => targets::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Trend(args) => trend::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     result.unwrap_or_else(|error| {
         say(&format!("error: {}", explained(&error)));

@@ -1,8 +1,9 @@
 //! What is not measured exchange by exchange: health, the model list, embeddings, the mock's control endpoint. All
 //! through reqwest.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::Target;
@@ -30,6 +31,17 @@ pub struct Look {
     pub context_tokens: Option<u64>,
     /// If it is the lab's mock: its profile and slowdown.
     pub mock: Option<String>,
+}
+
+/// What a target shows to somebody who only asks whether it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The models that it lists; absent if it has no list.
+    pub models: Option<Vec<String>>,
+    /// If it is the lab's mock: its profile and slowdown.
+    pub mock: Option<String>,
+    /// How long the answer took, connecting included.
+    pub took: Duration,
 }
 
 #[derive(Default, Deserialize)]
@@ -100,6 +112,39 @@ impl Control {
             .or(list.data.first().filter(|_| list.data.len() == 1));
         let listed = entry.and_then(|entry| entry.max_model_len.or(entry.meta.as_ref()?.n_ctx));
         Ok(Look { context_tokens: self.slot_context().await.or(listed), mock })
+    }
+
+    /// Whether the target answers within a time, and which models it lists. One that has no list of models is asked
+    /// for its health.
+    ///
+    /// # Errors
+    /// When nothing answers in time, or the answer is an error.
+    pub async fn list(&self, within: Duration) -> Result<Listing, ControlError> {
+        let began = Instant::now();
+        // Anthropic lists twenty unless it is asked for more; others take no notice.
+        let mut response = self.get("/v1/models?limit=1000", within).await?;
+        if matches!(response.status().as_u16(), 404 | 405) {
+            response = self.get("/health", within).await?;
+        }
+        if !response.status().is_success() {
+            let reason = match response.status() {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ": the key was refused",
+                _ => "",
+            };
+            return Err(ControlError(format!("it answered {}{reason}", response.status())));
+        }
+        let mock = response.headers().get(crate::mock::MOCK_HEADER).and_then(|value| value.to_str().ok());
+        let (mock, took) = (mock.map(str::to_owned), began.elapsed());
+        let body: serde_json::Value = response.json().await.unwrap_or_default();
+        let listed = body["data"].as_array().map(|models| {
+            models.iter().filter_map(|model| model["id"].as_str()).map(str::to_owned).collect()
+        });
+        Ok(Listing { models: listed, mock, took })
+    }
+
+    async fn get(&self, path: &str, within: Duration) -> Result<reqwest::Response, ControlError> {
+        let request = self.http.get(format!("{}{path}", self.base_url)).headers(self.headers.clone());
+        request.timeout(within).send().await.map_err(|error| ControlError(chain(&error.without_url())))
     }
 
     /// llama.cpp's context of one slot, which may be less than the model's.

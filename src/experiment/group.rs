@@ -81,6 +81,8 @@ pub struct Needs {
     pub cache_control: bool,
     /// The target must stream.
     pub streaming: bool,
+    /// The dialect must let a request offer tools.
+    pub tools: bool,
     /// A small model must stand beside the target's.
     pub small_model: bool,
     /// Tokens that prompt and answer take together.
@@ -174,6 +176,9 @@ impl Arm {
         }
         if self.needs.streaming && dialect == Dialect::Generate {
             return Some(format!("the {dialect} dialect cannot stream"));
+        }
+        if self.needs.tools && !dialect.has_tools() {
+            return Some(format!("the {dialect} dialect knows no tools"));
         }
         if self.needs.small_model && session.small_model(dialect).is_none() {
             return Some("name a small model: LLMLAB_SMALL_MODEL (--small-model)".into());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::catalog::Profile;
 
-use super::{Defect, MockError};
+use super::{Defect, Limits, MockError, StandingFault};
 
 /// Everything that decides what a mock answers, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,10 @@ pub struct MockConfig {
     pub models: BTreeMap<String, Profile>,
     /// What it does that no prediction expects.
     pub defect: Option<Defect>,
+    /// Failures that a share of all requests meets.
+    pub faults: Vec<StandingFault>,
+    /// What may be asked in a minute.
+    pub limits: Limits,
     /// The seed of all noise. Answers are a pure function of it and the request.
     pub seed: u64,
     /// Where to listen. Port 0 takes a free one.
@@ -44,6 +48,8 @@ impl Default for MockConfig {
             slowed: BTreeMap::new(),
             models: BTreeMap::new(),
             defect: None,
+            faults: Vec::new(),
+            limits: Limits::default(),
             seed: 0,
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             generate: GenerateConfig::default(),
@@ -68,6 +74,10 @@ impl MockConfig {
         if self.generate.max_batch_size == 0 {
             return refuse("generate.max_batch_size", "it must be at least 1");
         }
+        // What adding up fractions may lose is no share.
+        if self.faults.iter().map(|fault| fault.share).sum::<f64>() > 1.0 + 1e-9 {
+            return refuse("faults", "their shares add up to more than 100%");
+        }
         if self.threads == 0 {
             return refuse("threads", "it must be at least 1");
         }
@@ -86,6 +96,9 @@ pub struct GenerateConfig {
     pub cache_ttl: Duration,
     /// How many answers are kept; the oldest goes first. Zero turns the cache off.
     pub cache_max_entries: usize,
+    /// Whether a request that the cache could answer waits for one like it that is being answered. Otherwise
+    /// those that arrive together are all computed, and hit less than their repetition promises.
+    pub single_flight: bool,
 }
 
 impl Default for GenerateConfig {
@@ -95,6 +108,7 @@ impl Default for GenerateConfig {
             batch_timeout: Duration::from_millis(50),
             cache_ttl: Duration::from_secs(300),
             cache_max_entries: 1000,
+            single_flight: false,
         }
     }
 }

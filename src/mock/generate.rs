@@ -3,11 +3,12 @@
 //! A batch of requests takes the longest overhead, all prefills and the longest decode: `α + β·size`, where
 //! only decoding is shared. All its answers leave together.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 
 use crate::wire::Reply;
 
@@ -32,6 +33,9 @@ pub struct GenerateCounts {
     pub hits: u64,
     /// Requests that the cache could have answered but did not.
     pub misses: u64,
+    /// Requests that waited for an answer that another one was getting.
+    #[serde(default)]
+    pub joined: u64,
     /// Requests that must not be cached: above temperature 0.
     pub bypasses: u64,
     /// Batches served.
@@ -39,6 +43,9 @@ pub struct GenerateCounts {
     /// Requests in them.
     pub batched: u64,
 }
+
+/// Answers on their way, for which others may wait, by their key in the cache.
+pub(crate) type Flights = Mutex<HashMap<u128, Arc<OnceCell<Reply>>>>;
 
 /// A request in a batch: its times, and whom to tell when the batch is done.
 #[derive(Debug)]
@@ -59,9 +66,43 @@ pub(crate) async fn reply(call: &Call) -> Reply {
     let app = &call.app;
     let key = ReplyCache::key(&call.ask);
     let kept = key.and_then(|key| lock(&app.replies).get(key, app.cache_now()));
-    count(app, key.is_some(), kept.is_some());
-    if let Some(kept) = kept {
-        return finish(Reply { cached: Some(true), ..(*kept).clone() }, call);
+    let reply = match (kept, key) {
+        (Some(kept), _) => {
+            lock(&app.generated).hits += 1;
+            Reply { cached: Some(true), ..(*kept).clone() }
+        }
+        (None, Some(key)) if app.config.generate.single_flight => joined(call, key).await,
+        (None, key) => computed(call, key).await,
+    };
+    finish(reply, call)
+}
+
+/// The answer of a request like this one that is on its way, or else its own.
+async fn joined(call: &Call, key: u128) -> Reply {
+    let flights = &call.app.flights;
+    let flight = Arc::clone(lock(flights).entry(key).or_default());
+    let mut own = false;
+    let compute = async || {
+        own = true;
+        computed(call, Some(key)).await
+    };
+    let mut reply = flight.get_or_init(compute).await.clone();
+    // Whoever comes later finds it in the cache.
+    lock(flights).retain(|_, other| !Arc::ptr_eq(other, &flight));
+    if !own {
+        lock(&call.app.generated).joined += 1;
+        reply.cached = Some(true);
+        reply.extra.remove(BATCH_SIZE);
+    }
+    reply
+}
+
+/// The answer as the engine makes it, kept under its key if it has one.
+async fn computed(call: &Call, key: Option<u128>) -> Reply {
+    let app = &call.app;
+    {
+        let mut counts = lock(&app.generated);
+        *if key.is_some() { &mut counts.misses } else { &mut counts.bypasses } += 1;
     }
     let schedule = call.schedule(CacheOutcome::uncached(call.plan.input()));
     app.note_usage(call.record, schedule.usage);
@@ -72,16 +113,7 @@ pub(crate) async fn reply(call: &Call) -> Reply {
         lock(&app.replies).put(key, Arc::new(reply.clone()), app.cache_now(), &app.config.generate);
     }
     reply.extra.insert(BATCH_SIZE.to_owned(), batch_size.into());
-    finish(reply, call)
-}
-
-fn count(app: &App, cacheable: bool, hit: bool) {
-    let mut counts = lock(&app.generated);
-    match (cacheable, hit) {
-        (false, _) => counts.bypasses += 1,
-        (true, true) => counts.hits += 1,
-        (true, false) => counts.misses += 1,
-    }
+    reply
 }
 
 fn finish(mut reply: Reply, call: &Call) -> Reply {

@@ -1,8 +1,8 @@
 //! A server that answers like a large language model's, at the speed of a profile, with known truth.
 //!
-//! It speaks Anthropic Messages, OpenAI chat completions and embeddings, and `/generate`; keeps a prompt cache by each
-//! vendor's rules; queues requests for a limited number of slots; and fails on demand. It runs on threads of
-//! its own and writes at absolute deadlines, so that a slow client never slows the server's clock.
+//! It speaks Anthropic Messages, OpenAI chat completions, completions and embeddings, and `/generate`; keeps a prompt cache by each
+//! vendor's rules; queues requests for a limited number of slots; keeps rate limits; and fails on demand, once or
+//! for a share of all requests. It runs on threads of its own and writes at absolute deadlines, so that a slow client never slows the server's clock.
 //!
 //! **Clock.** A request's time starts when its body has been received in full, or when it gets a slot if it
 //! had to wait for one. Streamed answers send their headers at once and content at its deadline.
@@ -22,8 +22,10 @@ mod deployment;
 mod embeddings;
 pub mod engine;
 mod faults;
+mod file;
 mod frames;
 mod generate;
+pub mod limits;
 mod link;
 mod listener;
 mod log;
@@ -33,7 +35,9 @@ pub mod replies;
 mod routes;
 mod server;
 mod slowdown;
+mod standing;
 mod state;
+mod time;
 mod tls;
 
 use std::io;
@@ -44,11 +48,15 @@ use serde::{Deserialize, Serialize};
 pub use config::{GenerateConfig, MockConfig};
 pub use defect::{Defect, UnknownDefect};
 pub use faults::{Fault, FaultKind};
+pub use file::{GenerateFile, MockFile};
 pub use generate::{BATCH_SIZE, GenerateCounts};
+pub use limits::Limits;
 pub use link::FIRST_WINDOW;
 pub use log::ReceivedRequest;
 pub use server::{Entrance, Mock};
+pub use standing::{FaultError, StandingFault};
 pub use state::MockState;
+pub use time::{NoTime, Time};
 
 /// The header on every response, `<profile>; slowdown=<x>`, by which a client labels its results simulated.
 pub const MOCK_HEADER: &str = "x-llmlab-mock";

@@ -18,12 +18,13 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::catalog;
-use crate::seed::{DRAW_HEADER, DrawId};
+use crate::seed::{DRAW_HEADER, DrawId, DrawIdError, Noise};
 use crate::wire::{ApiError, Ask, Dialect, SCRIPT_HEADER, SERVING_HEADER, Script, Serving};
 
 use super::cache::Plan;
 use super::call::{Call, Cut, cut};
 use super::faults::{self, FaultKind};
+use super::limits::{self, TooMany};
 use super::listener::Peer;
 use super::log::ReceivedRequest;
 use super::pacer::lock;
@@ -31,20 +32,12 @@ use super::state::App;
 use super::{Defect, MOCK_HEADER, control, embeddings, generate};
 
 const BODY_LIMIT: usize = 16 << 20;
-/// Limits that no client comes near, and a reset that never comes: the mock limits nothing by itself.
-const RATE_LIMITS: [(&str, &str); 6] = [
-    ("anthropic-ratelimit-requests-limit", "1000000"),
-    ("anthropic-ratelimit-requests-remaining", "999999"),
-    ("anthropic-ratelimit-requests-reset", "2100-01-01T00:00:00Z"),
-    ("anthropic-ratelimit-tokens-limit", "1000000000"),
-    ("anthropic-ratelimit-tokens-remaining", "999999999"),
-    ("anthropic-ratelimit-tokens-reset", "2100-01-01T00:00:00Z"),
-];
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route(Dialect::Anthropic.path(), post(messages))
-        .route(Dialect::OpenAi.path(), post(completions))
+        .route(Dialect::OpenAi.path(), post(chat))
+        .route(Dialect::Completions.path(), post(completions))
         .route(Dialect::Generate.path(), post(generate))
         .route("/v1/embeddings", post(embeddings::embeddings))
         .route("/health", get(async || json_response(&json!({"status": "ok"}))))
@@ -85,13 +78,17 @@ async fn messages(
     answer(Dialect::Anthropic, app, peer, headers, body).await
 }
 
+async fn chat(app: State<Arc<App>>, peer: ConnectInfo<Peer>, headers: HeaderMap, body: Received) -> Response {
+    answer(Dialect::OpenAi, app, peer, headers, body).await
+}
+
 async fn completions(
     app: State<Arc<App>>,
     peer: ConnectInfo<Peer>,
     headers: HeaderMap,
     body: Received,
 ) -> Response {
-    answer(Dialect::OpenAi, app, peer, headers, body).await
+    answer(Dialect::Completions, app, peer, headers, body).await
 }
 
 async fn generate(
@@ -110,6 +107,18 @@ async fn answer(
     headers: HeaderMap,
     body: Received,
 ) -> Response {
+    let mut response = answered(dialect, &app, &peer, &headers, body).await;
+    limits::label(dialect, &mut lock(&app.limiter), app.cache_now(), response.headers_mut());
+    response
+}
+
+async fn answered(
+    dialect: Dialect,
+    app: &Arc<App>,
+    peer: &Peer,
+    headers: &HeaderMap,
+    body: Received,
+) -> Response {
     let received = Instant::now();
     let body = match body {
         Ok(body) => body,
@@ -118,7 +127,11 @@ async fn answer(
         }
         Err(rejection) => return error(dialect, 400, "invalid_request_error", &rejection.body_text()),
     };
-    let fault = lock(&app.faults).take(text(&headers, DRAW_HEADER));
+    let (draw, noise) = match drawn(app, headers, &body) {
+        Ok(drawn) => drawn,
+        Err(wrong) => return error(dialect, 400, "invalid_request_error", &wrong.to_string()),
+    };
+    let fault = app.fate(text(headers, DRAW_HEADER), &noise);
     match fault {
         Some(FaultKind::Close) => {
             peer.close();
@@ -129,14 +142,53 @@ async fn answer(
         }
         _ => {}
     }
-    let call = match call(&app, dialect, &body, &headers, fault, received) {
+    let call = match call(app, dialect, &body, headers, Fate { draw, noise, fault, received }) {
         Ok(call) => call,
-        Err(refused) => return error(dialect, 400, &refused.kind, &refused.message),
+        Err(refused) => return refused.response(dialect),
     };
     if let Some(FaultKind::SlowHeaders { ms }) = fault {
         app.pacer.wait_until(received + Duration::from_millis(ms)).await;
     }
     respond(call).await
+}
+
+/// Which draw a request is, if it says so, and the noise that belongs to it.
+fn drawn(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<(Option<DrawId>, Noise), DrawIdError> {
+    let draw = text(headers, DRAW_HEADER).map(str::parse::<DrawId>).transpose()?;
+    let noise = draw.as_ref().map_or_else(|| app.seed().noise_of_body(body), |draw| app.seed().noise(draw));
+    Ok((draw, noise))
+}
+
+/// What is decided of a request before it is understood.
+struct Fate {
+    draw: Option<DrawId>,
+    noise: Noise,
+    fault: Option<FaultKind>,
+    received: Instant,
+}
+
+/// Why a request is not served.
+enum Refused {
+    Invalid(ApiError),
+    TooMany(TooMany),
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+impl Refused {
+    fn response(&self, dialect: Dialect) -> Response {
+        match self {
+            Self::Invalid(stated) => error(dialect, 400, &stated.kind, &stated.message),
+            Self::TooMany(limit) => {
+                let response = error(dialect, 429, "rate_limit_error", &limit.to_string());
+                retry_after(response, limit.retry_after_s)
+            }
+        }
+    }
 }
 
 /// Understands a request and takes it into the books.
@@ -145,22 +197,18 @@ fn call(
     dialect: Dialect,
     body: &Bytes,
     headers: &HeaderMap,
-    fault: Option<FaultKind>,
-    received: Instant,
-) -> Result<Call, ApiError> {
+    Fate { draw, noise, fault, received }: Fate,
+) -> Result<Call, Refused> {
     let ask = dialect.decode_request(body).map_err(|wrong| invalid(&wrong))?;
     let ask = instructed(ask, headers)?;
     let (plan, counts_writes) = plan(dialect, &ask)?;
-    let draw = text(headers, DRAW_HEADER);
-    let seed = app.seed();
-    let drawn = draw.map(str::parse::<DrawId>).transpose().map_err(|wrong| invalid(&wrong))?;
-    let noise = drawn.as_ref().map_or_else(|| seed.noise_of_body(body), |draw| seed.noise(draw));
+    app.admit(plan.input()).map_err(Refused::TooMany)?;
     let hash = xxh3_64(body);
     let record = lock(&app.log).push(ReceivedRequest {
         number: 0,
         dialect,
         model: ask.model.clone(),
-        draw: draw.map(str::to_owned),
+        draw: text(headers, DRAW_HEADER).map(str::to_owned),
         max_tokens: ask.max_tokens,
         stream: ask.stream,
         usage: None,
@@ -168,23 +216,14 @@ fn call(
         body_hash: format!("{hash:016x}"),
         body: app.config.keep_bodies.then(|| String::from_utf8_lossy(body).into_owned()),
     });
-    let prefix = if dialect == Dialect::Anthropic { "msg_" } else { "chatcmpl-" };
+    let prefix = match dialect {
+        Dialect::Anthropic => "msg_",
+        Dialect::Completions => "cmpl-",
+        Dialect::OpenAi | Dialect::Generate => "chatcmpl-",
+    };
     let id = format!("{prefix}{hash:016x}{record:08x}");
     let (app, _in_flight) = (Arc::clone(app), app.enter(dialect));
-    Ok(Call {
-        app,
-        dialect,
-        ask,
-        plan,
-        counts_writes,
-        draw: drawn,
-        noise,
-        id,
-        record,
-        fault,
-        received,
-        _in_flight,
-    })
+    Ok(Call { app, dialect, ask, plan, counts_writes, draw, noise, id, record, fault, received, _in_flight })
 }
 
 /// The request with what its sender tells the simulator alone: what to say, and how to serve.
@@ -212,7 +251,7 @@ fn plan(dialect: Dialect, ask: &Ask) -> Result<(Plan, bool), ApiError> {
     let rules = model.map(|model| model.cache).unwrap_or_default();
     Ok(match dialect {
         Dialect::Anthropic => (Plan::explicit(ask, &ask.model, rules)?, true),
-        Dialect::OpenAi => {
+        Dialect::OpenAi | Dialect::Completions => {
             let pays_for_writes = model.and_then(|m| m.price).is_some_and(|p| p.cache_write_5m.is_some());
             (Plan::automatic(ask, &ask.model, rules), pays_for_writes)
         }
@@ -254,11 +293,6 @@ fn with_headers(dialect: Dialect, id: &str, content_type: &'static str, body: Bo
     if let Ok(id) = HeaderValue::from_str(&request_id(id)) {
         headers.insert(HeaderName::from_static(name), id);
     }
-    if dialect == Dialect::Anthropic {
-        for (name, value) in RATE_LIMITS {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-    }
     response
 }
 
@@ -268,8 +302,11 @@ fn request_id(id: &str) -> String {
 
 fn status_fault(dialect: Dialect, status: u16, retry_after_s: Option<u64>) -> Response {
     let wanted = faults::error_of(status);
-    let mut response = error(dialect, status, &wanted.kind, &wanted.message);
-    if let Some(seconds) = retry_after_s {
+    retry_after(error(dialect, status, &wanted.kind, &wanted.message), retry_after_s)
+}
+
+fn retry_after(mut response: Response, seconds: Option<u64>) -> Response {
+    if let Some(seconds) = seconds {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response
@@ -313,8 +350,9 @@ async fn stats(State(app): State<Arc<App>>) -> Response {
         "cache_entries": counts.entries,
         "cache_hits": counts.hits,
         "cache_misses": counts.misses,
+        "cache_joined": counts.joined,
         "cache_bypasses": counts.bypasses,
-        "cache_hit_rate": share(counts.hits, counts.hits + counts.misses),
+        "cache_hit_rate": share(counts.hits + counts.joined, counts.hits + counts.joined + counts.misses),
         "batches": counts.batches,
         "average_batch_size": share(counts.batched, counts.batches),
     }))

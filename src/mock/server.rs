@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use once_cell::sync::OnceCell;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpListener;
@@ -44,6 +46,15 @@ pub struct Entrance {
     pub certificate: Option<CertificateDer<'static>>,
 }
 
+impl Entrance {
+    /// The certificate as PEM, which clients in any language take.
+    pub fn certificate_pem(&self) -> Option<String> {
+        let text = BASE64_STANDARD.encode(self.certificate.as_ref()?);
+        let lines = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
+        Some(format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"))
+    }
+}
+
 impl Mock {
     /// Starts a mock.
     ///
@@ -74,34 +85,40 @@ impl Mock {
     /// # Errors
     /// [`MockError`] if a port cannot be had or a certificate cannot be made.
     pub fn entrance(&self, tls: bool, rtt: Duration) -> Result<Entrance, MockError> {
+        self.entrance_at(SocketAddr::new(self.addr.ip(), 0), tls, rtt)
+    }
+
+    /// Opens another way in at an address of one's own; port 0 takes a free one. There is one way in without TLS
+    /// and a link, the mock's own address, and one with TLS and no link, where the first was opened.
+    ///
+    /// # Errors
+    /// [`MockError`] if the address cannot be had or a certificate cannot be made.
+    pub fn entrance_at(&self, at: SocketAddr, tls: bool, rtt: Duration) -> Result<Entrance, MockError> {
+        let beside = SocketAddr::new(self.addr.ip(), 0);
         let (addr, certificate) = if tls {
-            let (addr, certificate) = self.tls.get_or_try_init(|| self.serve_tls())?;
+            let near = if rtt.is_zero() { at } else { beside };
+            let (addr, certificate) = self.tls.get_or_try_init(|| self.serve_tls(near))?;
             (*addr, Some(certificate.clone()))
         } else {
             (self.addr, None)
         };
-        let addr = if rtt.is_zero() { addr } else { self.link(addr, rtt)? };
+        let addr = if rtt.is_zero() { addr } else { self.link(at, addr, rtt)? };
         let scheme = if tls { "https" } else { "http" };
         Ok(Entrance { url: format!("{scheme}://{addr}"), certificate })
     }
 
-    fn serve_tls(&self) -> Result<(SocketAddr, CertificateDer<'static>), MockError> {
+    fn serve_tls(&self, at: SocketAddr) -> Result<(SocketAddr, CertificateDer<'static>), MockError> {
         let identity = Identity::new()?;
-        let (inner, addr) = self.listen_beside()?;
+        let (inner, addr) = listen(&self.handle, at)?;
         let tcp = MockListener { inner, app: Arc::clone(&self.app) };
         serve(&self.handle, &self.app, TlsListener::new(tcp, identity.acceptor));
         Ok((addr, identity.certificate))
     }
 
-    fn link(&self, to: SocketAddr, rtt: Duration) -> Result<SocketAddr, MockError> {
-        let (listener, addr) = self.listen_beside()?;
+    fn link(&self, at: SocketAddr, to: SocketAddr, rtt: Duration) -> Result<SocketAddr, MockError> {
+        let (listener, addr) = listen(&self.handle, at)?;
         self.handle.spawn(Link { listener, to, rtt, pacer: self.app.pacer.clone() }.run());
         Ok(addr)
-    }
-
-    /// A free port of the same address.
-    fn listen_beside(&self) -> Result<(TcpListener, SocketAddr), MockError> {
-        listen(&self.handle, SocketAddr::new(self.addr.ip(), 0))
     }
 
     /// Where it listens.
@@ -139,7 +156,7 @@ impl Mock {
         lock(&self.app.faults).push(faults.into_iter().map(Into::into).collect());
     }
 
-    /// Moves the clock of the caches, and no other, forward.
+    /// Moves the clock of the caches and the rate limits, and no other, forward.
     pub fn advance(&self, by: Duration) {
         self.app.advance(by);
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::seed::{DrawId, Seed};
+use crate::seed::{DrawId, Noise, Seed};
 use crate::wire::{Ask, Dialect, Serving, Usage};
 
 use super::cache::{CacheCounts, PromptCache};
@@ -15,11 +15,13 @@ use super::config::MockConfig;
 use super::deployment::Deployment;
 use super::engine::Engine;
 use super::faults::Faults;
-use super::generate::GenerateCounts;
+use super::generate::{Flights, GenerateCounts};
+use super::limits::{Limiter, TooMany};
 use super::pacer::{Pacer, lock};
 use super::replies::ReplyCache;
 use super::slowdown;
-use super::{Defect, PacingReport, log::RequestLog};
+use super::standing::Fates;
+use super::{Defect, FaultKind, PacingReport, log::RequestLog};
 
 /// What a mock has seen and done so far, as `GET /_mock/state` gives it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +50,12 @@ pub struct MockState {
     pub generate: GenerateCounts,
     /// Faults that still wait for a request.
     pub faults: usize,
+    /// Requests that failed on purpose.
+    #[serde(default)]
+    pub failed: u64,
+    /// Requests that a rate limit refused.
+    #[serde(default)]
+    pub limited: u64,
     /// How late frames were.
     pub pacing: PacingReport,
 }
@@ -59,12 +67,17 @@ pub(crate) struct App {
     pub(crate) pacer: Pacer,
     pub(crate) cache: Mutex<PromptCache>,
     pub(crate) faults: Mutex<Faults>,
+    fates: Mutex<Fates>,
+    pub(crate) limiter: Mutex<Limiter>,
+    pub(crate) flights: Flights,
     pub(crate) log: Mutex<RequestLog>,
     pub(crate) replies: Mutex<ReplyCache>,
     pub(crate) generated: Mutex<GenerateCounts>,
     pub(crate) connections: AtomicU64,
     pub(crate) tls_full: AtomicU64,
     pub(crate) tls_resumed: AtomicU64,
+    failed: AtomicU64,
+    limited: AtomicU64,
     deployments: Mutex<BTreeMap<Serving, Arc<Deployment>>>,
     /// What was answered before, for [`Defect::AnswerCache`].
     answered: Mutex<HashSet<u128>>,
@@ -82,12 +95,17 @@ impl App {
             pacer,
             cache: Mutex::default(),
             faults: Mutex::default(),
+            fates: Mutex::default(),
+            limiter: Mutex::new(Limiter::new(config.limits)),
+            flights: Flights::default(),
             log: Mutex::default(),
             replies: Mutex::default(),
             generated: Mutex::default(),
             connections: AtomicU64::new(0),
             tls_full: AtomicU64::new(0),
             tls_resumed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            limited: AtomicU64::new(0),
             deployments: Mutex::default(),
             answered: Mutex::default(),
             seed: AtomicU64::new(config.seed),
@@ -151,7 +169,7 @@ impl App {
         self.origin + time
     }
 
-    /// The time of the caches: real time plus what it was advanced by.
+    /// The time of the caches and the rate limits: real time plus what it was advanced by.
     pub(crate) fn cache_now(&self) -> Duration {
         self.real_now() + *lock(&self.advanced)
     }
@@ -175,7 +193,24 @@ impl App {
         InFlight(Arc::clone(self))
     }
 
+    /// The failure that a request meets on purpose: one that waits for it, else one that stays. `noise` is that
+    /// of the request.
+    pub(crate) fn fate(&self, draw: Option<&str>, noise: &Noise) -> Option<FaultKind> {
+        let waiting = lock(&self.faults).take(draw);
+        let fate = waiting.or_else(|| lock(&self.fates).draw(&self.config.faults, noise));
+        self.failed.fetch_add(u64::from(fate.is_some()), Relaxed);
+        fate
+    }
+
+    /// Lets a request with so many prompt tokens pass the rate limits.
+    pub(crate) fn admit(&self, input: u64) -> Result<(), TooMany> {
+        let admitted = lock(&self.limiter).admit(input, self.cache_now());
+        self.limited.fetch_add(u64::from(admitted.is_err()), Relaxed);
+        admitted
+    }
+
     pub(crate) fn note_usage(&self, record: u64, usage: Usage) {
+        lock(&self.limiter).settle(&usage, self.cache_now());
         lock(&self.log).note_usage(record, usage);
     }
 
@@ -185,9 +220,13 @@ impl App {
         lock(&self.answered).clear();
         *lock(&self.cache) = PromptCache::default();
         lock(&self.faults).clear();
+        lock(&self.fates).clear();
+        *lock(&self.limiter) = Limiter::new(self.config.limits);
         *lock(&self.log) = RequestLog::default();
         *lock(&self.generated) = GenerateCounts::default();
         *lock(&self.advanced) = Duration::ZERO;
+        self.failed.store(0, Relaxed);
+        self.limited.store(0, Relaxed);
         lock(&self.requests).clear();
         self.set_seed(self.config.seed);
         self.in_flight_max.store(self.in_flight.load(Relaxed), Relaxed);
@@ -211,6 +250,8 @@ impl App {
             cache: lock(&self.cache).counts(),
             generate,
             faults: lock(&self.faults).len(),
+            failed: self.failed.load(Relaxed),
+            limited: self.limited.load(Relaxed),
             pacing: self.pacer.report(),
         }
     }

@@ -1,6 +1,7 @@
 //! Two or more exported results side by side: what the later ones improved against the first.
 
 use comfy_table::{CellAlignment, Table, presets};
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use super::exported::{Configuration, Exported};
@@ -9,11 +10,13 @@ use crate::stats::{self, Interval};
 
 /// What is compared, in the order of the table.
 const FIGURES: [Figure; 4] = [Figure::P50, Figure::P95, Figure::P99, Figure::TTFT_P50];
+/// The version of the JSON's form.
+pub const COMPARE_SCHEMA_VERSION: u32 = 1;
 /// The seed of the bootstrap: the same files always give the same intervals.
 const SEED: u64 = 0x636f_6d70;
 
 /// One result against the first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// The first file.
     pub first: String,
@@ -25,12 +28,34 @@ pub struct Comparison {
     pub remarks: Vec<String>,
 }
 
+/// Several results, each compared with the first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparisons {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// In the order in which the results were named.
+    pub comparisons: Vec<Comparison>,
+}
+
+impl Comparisons {
+    /// Comparisons in their order.
+    pub fn new(comparisons: Vec<Comparison>) -> Self {
+        Self { schema_version: COMPARE_SCHEMA_VERSION, comparisons }
+    }
+
+    /// As tables, see [`table`].
+    pub fn text(&self, colour: bool) -> String {
+        self.comparisons.iter().map(|comparison| table(comparison, colour)).collect::<Vec<_>>().join("\n\n")
+    }
+}
+
 /// One figure of one configuration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// The configuration's name.
     pub configuration: String,
     /// The figure.
+    #[serde(serialize_with = "by_name")]
     pub figure: Figure,
     /// How many values each side has, the first file's first.
     pub n: [Option<usize>; 2],
@@ -106,6 +131,11 @@ fn rows(first: &Configuration, other: &Configuration) -> Vec<Row> {
         })
     };
     FIGURES.into_iter().filter_map(row).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn by_name<S: Serializer>(figure: &Figure, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(figure)
 }
 
 fn improvement(ratio: f64) -> f64 {

@@ -16,8 +16,10 @@ pub mod matrix;
 pub mod plot;
 pub mod progress;
 pub mod results;
+pub mod routing;
 pub mod scenarios;
 pub mod table;
+pub mod targets;
 #[cfg(feature = "cli")]
 pub mod trend;
 

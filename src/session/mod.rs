@@ -5,12 +5,14 @@
 //! else wants to know are [`Observer`]s of it.
 
 mod budget;
+mod check;
 mod collected;
 mod journal;
 mod record;
 mod roads;
 
 pub use budget::{Budget, BudgetError, Demand, Estimate, Used};
+pub use check::{Asked, Check};
 pub use collected::Collected;
 pub use journal::Journal;
 pub use record::{Outcome, Place, RECORD_SCHEMA_VERSION, RequestRecord};
@@ -31,13 +33,18 @@ use crate::settings::{LiveSettings, MockSettings, Pricing, Settings, TargetKind}
 use crate::wire::{Ask, Dialect, SCRIPT_HEADER, SERVING_HEADER, Serving};
 
 /// The model whose rules and prices the mock follows unless another is named.
-const SIMULATED_MODEL: [(Dialect, &str); 3] =
-    [(Dialect::Anthropic, "claude-sonnet-4-6"), (Dialect::OpenAi, "gpt-4o"), (Dialect::Generate, "default")];
+const SIMULATED_MODEL: [(Dialect, &str); 4] = [
+    (Dialect::Anthropic, "claude-sonnet-4-6"),
+    (Dialect::OpenAi, "gpt-4o"),
+    (Dialect::Completions, "gpt-4o"),
+    (Dialect::Generate, "default"),
+];
 
 /// The small model beside it.
-const SIMULATED_SMALL_MODEL: [(Dialect, &str); 3] = [
+const SIMULATED_SMALL_MODEL: [(Dialect, &str); 4] = [
     (Dialect::Anthropic, "claude-haiku-4-5"),
     (Dialect::OpenAi, "gpt-4o-mini"),
+    (Dialect::Completions, "gpt-4o-mini"),
     (Dialect::Generate, "small"),
 ];
 
@@ -498,5 +505,6 @@ fn small_models(settings: &MockSettings) -> BTreeMap<String, Profile> {
 
 /// Whether a named model may be simulated in `dialect`: a known one only in its provider's own.
 fn is_of(name: &str, dialect: Dialect) -> bool {
-    catalog::model(name).is_none_or(|model| model.provider == dialect.name())
+    let provider = if dialect == Dialect::Completions { Dialect::OpenAi } else { dialect }.name();
+    catalog::model(name).is_none_or(|model| model.provider == provider)
 }

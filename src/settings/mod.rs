@@ -4,10 +4,12 @@
 //! their defaults stand in [`VARIABLES`] and nowhere else. A misspelt `LLMLAB_` variable is an error.
 
 mod environment;
+mod known;
 mod slowdown;
 mod targets;
 
 pub use environment::{Environment, VARIABLES, Variable, help};
+pub use known::{Key, KnownTarget, Origin};
 pub use targets::{AuthKind, MOCK, Pricing, TargetEntry, TargetFile, TargetKind};
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use crate::catalog::{self, Profile};
 use crate::client::{RetryPolicy, Target, TargetError, Timeouts};
 use crate::mock::Defect;
+use crate::seed::Seed;
 
 /// Why a plan cannot be made. The message names the variable or file and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +179,7 @@ impl Settings {
         }
         Ok(Self {
             target: targets::choose(environment, file, mock)?,
-            seed: environment.parse("LLMLAB_SEED", "a whole number")?.unwrap_or(20),
+            seed: environment.parse("LLMLAB_SEED", "a whole number")?.unwrap_or(Seed::DEFAULT.0),
             runs,
             small_model,
             embeddings: targets::embeddings(environment)?,

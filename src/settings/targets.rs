@@ -14,7 +14,7 @@ use crate::wire::{Dialect, Usage};
 /// The name of the target that needs no key and no network.
 pub const MOCK: &str = "mock";
 
-const FILE: &str = "llmlab.toml";
+pub(super) const FILE: &str = "llmlab.toml";
 const BUILT_IN: &str = include_str!("../../fixtures/targets.toml");
 
 /// What answers.
@@ -125,17 +125,19 @@ pub(super) fn choose(
         }
         return Ok(TargetKind::Mock(mock));
     }
-    let mut entry = match by_url(name) {
-        Some(entry) => entry,
-        None => by_name(environment, file, name)?,
-    };
+    let entry = entry(file, name)?.ok_or_else(|| environment.misfit("LLMLAB_TARGET", &unknown(file)))?;
+    live(environment, name, &overridden(environment, entry)).map(TargetKind::Live)
+}
+
+/// The entry with what the environment says of the target that it names.
+pub(super) fn overridden(environment: &Environment, mut entry: TargetEntry) -> TargetEntry {
     if let Some(base_url) = environment.get("LLMLAB_BASE_URL") {
         entry.base_url = base_url.into();
     }
     if let Some(model) = environment.get("LLMLAB_MODEL") {
         entry.model = model.into();
     }
-    live(environment, name, &entry).map(TargetKind::Live)
+    entry
 }
 
 /// The endpoint that turns texts into vectors, where one is named.
@@ -164,19 +166,41 @@ fn by_url(name: &str) -> Option<TargetEntry> {
     })
 }
 
-fn by_name(environment: &Environment, file: &TargetFile, name: &str) -> Result<TargetEntry, SettingsError> {
-    let built_in: TargetFile = toml::from_str(BUILT_IN).map_err(|error| SettingsError::File {
+/// The target of that name: a URL, of the file, or built in.
+pub(super) fn entry(file: &TargetFile, name: &str) -> Result<Option<TargetEntry>, SettingsError> {
+    if let Some(entry) = by_url(name).or_else(|| file.targets.get(name).cloned()) {
+        return Ok(Some(entry));
+    }
+    Ok(built_in()?.targets.remove(name))
+}
+
+/// The targets that are known without any file.
+pub(super) fn built_in() -> Result<TargetFile, SettingsError> {
+    toml::from_str(BUILT_IN).map_err(|error| SettingsError::File {
         path: "fixtures/targets.toml".into(),
         reason: error.to_string(),
-    })?;
-    file.targets.get(name).or_else(|| built_in.targets.get(name)).cloned().ok_or_else(|| {
-        let known: Vec<_> = [MOCK].into_iter().chain(built_in.targets.keys().chain(file.targets.keys()).map(String::as_str)).collect();
-        let reason = format!("no such target; known are {}, a [targets.NAME] of {FILE}, or DIALECT+URL with a dialect of anthropic, openai, generate", known.join(", "));
-        environment.misfit("LLMLAB_TARGET", &reason)
     })
 }
 
-fn live(environment: &Environment, name: &str, entry: &TargetEntry) -> Result<LiveSettings, SettingsError> {
+/// What to say of a name that is no target's.
+pub(super) fn unknown(file: &TargetFile) -> String {
+    let built_in = built_in().unwrap_or_default();
+    let known: Vec<_> = [MOCK]
+        .into_iter()
+        .chain(built_in.targets.keys().chain(file.targets.keys()).map(String::as_str))
+        .collect();
+    let dialects = Dialect::ALL.map(Dialect::name).join(", ");
+    format!(
+        "no such target; known are {}, a [targets.NAME] of {FILE}, or DIALECT+URL with a dialect of {dialects}",
+        known.join(", ")
+    )
+}
+
+pub(super) fn live(
+    environment: &Environment,
+    name: &str,
+    entry: &TargetEntry,
+) -> Result<LiveSettings, SettingsError> {
     let auth = auth(environment, name, entry)?;
     let target = Target::new(name, entry.dialect, &entry.base_url, &entry.model, &auth);
     let mut target = target.map_err(|source| SettingsError::Target { name: name.into(), source })?;

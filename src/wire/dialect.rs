@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiError, Ask, EventDecoder, EventEncoder, Reply, WireError, anthropic, error_body, generate, openai,
+    ApiError, Ask, EventDecoder, EventEncoder, Reply, WireError, anthropic, completions, error_body,
+    generate, openai,
 };
 
 /// A vendor's wire format.
@@ -17,19 +18,22 @@ pub enum Dialect {
     Anthropic,
     /// OpenAI chat completions, `POST /v1/chat/completions`; also vLLM, llama.cpp, Ollama, LiteLLM.
     OpenAi,
+    /// OpenAI's older completions, `POST /v1/completions`: one prompt, no turns and no tools.
+    Completions,
     /// The plain `POST /generate` of small inference servers: a prompt in, a text out, never streamed.
     Generate,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 3] = [Self::Anthropic, Self::OpenAi, Self::Generate];
+    pub const ALL: [Self; 4] = [Self::Anthropic, Self::OpenAi, Self::Completions, Self::Generate];
 
     /// The name in settings, flags and fixtures.
     pub fn name(self) -> &'static str {
         match self {
             Self::Anthropic => "anthropic",
             Self::OpenAi => "openai",
+            Self::Completions => "completions",
             Self::Generate => "generate",
         }
     }
@@ -39,8 +43,14 @@ impl Dialect {
         match self {
             Self::Anthropic => "/v1/messages",
             Self::OpenAi => "/v1/chat/completions",
+            Self::Completions => "/v1/completions",
             Self::Generate => "/generate",
         }
+    }
+
+    /// Whether a request can offer tools.
+    pub fn has_tools(self) -> bool {
+        matches!(self, Self::Anthropic | Self::OpenAi)
     }
 
     /// The body of a request. What the dialect cannot say is left out.
@@ -48,6 +58,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::encode_request(ask),
             Self::OpenAi => openai::encode_request(ask),
+            Self::Completions => completions::encode_request(ask),
             Self::Generate => generate::encode_request(ask),
         }
     }
@@ -60,6 +71,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::decode_request(body),
             Self::OpenAi => openai::decode_request(body),
+            Self::Completions => completions::decode_request(body),
             Self::Generate => generate::decode_request(body),
         }
     }
@@ -69,7 +81,7 @@ impl Dialect {
         EventDecoder::new(self)
     }
 
-    /// An encoder for one streamed answer; `include_usage` matters to OpenAI alone.
+    /// An encoder for one streamed answer; `include_usage` matters to OpenAI's two dialects.
     pub fn event_encoder(self, include_usage: bool) -> EventEncoder {
         EventEncoder::new(self, include_usage)
     }
@@ -83,6 +95,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::decode_reply(body),
             Self::OpenAi => openai::decode_reply(body),
+            Self::Completions => completions::decode_reply(body),
             Self::Generate => generate::decode_reply(body),
         }
     }
@@ -92,6 +105,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::encode_reply(reply),
             Self::OpenAi => openai::encode_reply(reply),
+            Self::Completions => completions::encode_reply(reply),
             Self::Generate => generate::encode_reply(reply),
         }
     }

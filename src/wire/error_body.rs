@@ -29,7 +29,7 @@ struct ErrorPart<'a> {
 pub(super) fn encode(dialect: Dialect, error: &ApiError, request_id: Option<&str>) -> String {
     let anthropic = dialect == Dialect::Anthropic;
     // OpenAI says these two even where it has nothing to say.
-    let null = (dialect == Dialect::OpenAi).then_some(None);
+    let null = matches!(dialect, Dialect::OpenAi | Dialect::Completions).then_some(None);
     json::to_string(&ErrorBody {
         kind: anthropic.then_some("error"),
         error: ErrorPart { kind: &error.kind, message: &error.message, param: null, code: null },

@@ -7,6 +7,7 @@
 
 mod anthropic;
 mod ask;
+mod completions;
 mod dialect;
 mod error_body;
 mod event;

@@ -1,6 +1,6 @@
 //! Streamed answers: one server-sent event to events, and events to server-sent events.
 
-use super::{Dialect, Event, WireError, anthropic, openai};
+use super::{Dialect, Event, WireError, anthropic, completions, openai};
 
 /// Decodes the server-sent events of one answer, in order.
 #[derive(Debug)]
@@ -10,6 +10,7 @@ pub struct EventDecoder(Decoder);
 enum Decoder {
     Anthropic(anthropic::StreamDecoder),
     OpenAi(openai::StreamDecoder),
+    Completions(completions::StreamDecoder),
     Generate,
 }
 
@@ -18,6 +19,7 @@ impl EventDecoder {
         Self(match dialect {
             Dialect::Anthropic => Decoder::Anthropic(anthropic::StreamDecoder::default()),
             Dialect::OpenAi => Decoder::OpenAi(openai::StreamDecoder::default()),
+            Dialect::Completions => Decoder::Completions(completions::StreamDecoder::default()),
             Dialect::Generate => Decoder::Generate,
         })
     }
@@ -31,6 +33,7 @@ impl EventDecoder {
         match &mut self.0 {
             Decoder::Anthropic(decoder) => decoder.decode(event, data, out),
             Decoder::OpenAi(decoder) => decoder.decode(data, out),
+            Decoder::Completions(decoder) => decoder.decode(data, out),
             Decoder::Generate => Err(WireError::Parse {
                 what: "a streamed answer",
                 reason: "the generate dialect never streams".into(),
@@ -47,6 +50,7 @@ impl EventDecoder {
         match &self.0 {
             Decoder::Anthropic(decoder) => decoder.finish(),
             Decoder::OpenAi(decoder) => decoder.finish(),
+            Decoder::Completions(decoder) => decoder.finish(),
             Decoder::Generate => Ok(()),
         }
     }
@@ -60,6 +64,7 @@ pub struct EventEncoder(Encoder);
 enum Encoder {
     Anthropic(anthropic::StreamEncoder),
     OpenAi(openai::StreamEncoder),
+    Completions(completions::StreamEncoder),
     Generate,
 }
 
@@ -68,6 +73,7 @@ impl EventEncoder {
         Self(match dialect {
             Dialect::Anthropic => Encoder::Anthropic(anthropic::StreamEncoder::default()),
             Dialect::OpenAi => Encoder::OpenAi(openai::StreamEncoder::new(include_usage)),
+            Dialect::Completions => Encoder::Completions(completions::StreamEncoder::new(include_usage)),
             Dialect::Generate => Encoder::Generate,
         })
     }
@@ -78,6 +84,7 @@ impl EventEncoder {
         match &mut self.0 {
             Encoder::Anthropic(encoder) => encoder.encode(event),
             Encoder::OpenAi(encoder) => encoder.encode(event),
+            Encoder::Completions(encoder) => encoder.encode(event),
             Encoder::Generate => String::new(),
         }
     }

@@ -350,6 +350,19 @@ def openai_errors_inside_a_stream_are_raised():
     raised(Exception, lambda: streamed({"kind": "cut", "after_events": 4}))
 
 
+def openai_older_completions_have_text_and_usage_streamed_or_not():
+    """A prompt is continued, in one piece or in several with the usage in a last one."""
+    options = dict(model=GPT, prompt="Once upon a time", max_tokens=16)
+    whole = gpt().completions.create(**options)
+    choice = whole.choices[0]
+    assert whole.object == "text_completion" and whole.id.startswith("cmpl-"), whole
+    assert choice.text and choice.finish_reason == "length" and whole.usage.completion_tokens == 16, whole
+    chunks = list(gpt().completions.create(**options, stream=True, stream_options={"include_usage": True}))
+    pieces = [choice.text for chunk in chunks for choice in chunk.choices]
+    assert len("".join(pieces)) == len(choice.text) and len(pieces) > 2, pieces
+    assert chunks[-1].choices == [] and chunks[-1].usage.completion_tokens == 16, chunks[-1]
+
+
 def openai_models_are_listed():
     """The list of models names what the mock knows the rules of."""
     models = {model.id for model in gpt().models.list()}

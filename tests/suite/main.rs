@@ -14,9 +14,13 @@ mod floors;
 #[cfg(feature = "cli")]
 mod gate;
 #[cfg(feature = "cli")]
+mod habits;
+#[cfg(feature = "cli")]
 mod lab;
 mod load;
 mod mock;
+#[cfg(feature = "cli")]
+mod readme;
 #[cfg(feature = "cli")]
 mod reports;
 mod retries;
@@ -30,6 +34,8 @@ mod stamps;
 mod stats;
 mod streaming;
 mod support;
+#[cfg(feature = "cli")]
+mod targets;
 #[cfg(feature = "cli")]
 mod tasks;
 mod timeline;

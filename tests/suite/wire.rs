@@ -454,6 +454,29 @@ proptest! {
         }
         prop_assert_eq!(read, said);
     }
+
+    #[test]
+    fn a_completions_stream_survives_being_written_and_read(
+        pieces in prop::collection::vec("\\PC{1,9}", 1..5),
+        tokens: (u32, u32),
+        include_usage: bool,
+    ) {
+        let text = |text: &String| Event::Delta { index: 0, kind: ContentKind::Text, text: text.clone() };
+        let start = Event::Start { id: "cmpl-1".into(), model: "m".into() };
+        let usage =
+            Usage { input: Some(tokens.0.into()), output: Some(tokens.1.into()), ..Usage::default() };
+        let script: Vec<_> = [start, Event::BlockStart { index: 0, block: BlockKind::Text }]
+            .into_iter()
+            .chain(pieces.iter().map(text))
+            .chain([Event::BlockStop { index: 0 }, Event::Usage(usage), Event::Finish(StopReason::EndTurn), Event::Done])
+            .collect();
+        let mut read = decoded(Dialect::Completions, &encoded(Dialect::Completions, include_usage, &script));
+        // Usage comes after the finish, and only where it was asked for.
+        let without = |events: &[Event]| events.iter().filter(|e| !matches!(e, Event::Usage(_))).cloned().collect::<Vec<_>>();
+        prop_assert_eq!(without(&read), without(&script));
+        read.retain(|event| matches!(event, Event::Usage(_)));
+        prop_assert_eq!(read, if include_usage { vec![Event::Usage(usage)] } else { Vec::new() });
+    }
 }
 
 #[test]
@@ -625,6 +648,17 @@ proptest! {
             ..Ask::default()
         };
         prop_assert_eq!(round(Dialect::Generate, &plain), Ok(plain));
+        // Completions take a prompt, and the model's name and how to answer with it.
+        let prompt = Ask {
+            model: ask.model.clone(),
+            messages: vec![Message::user("Hello?")],
+            max_tokens: ask.max_tokens,
+            stream: ask.stream,
+            include_usage: ask.include_usage && ask.stream,
+            temperature: ask.temperature,
+            ..Ask::default()
+        };
+        prop_assert_eq!(round(Dialect::Completions, &prompt), Ok(prompt));
     }
 }
 
@@ -685,6 +719,14 @@ fn requests_have_the_shape_that_each_vendor_documents() {
             ],
         })
     );
+    // And completions get one prompt
+    assert_eq!(
+        written(Dialect::Completions, &ask),
+        json!({
+            "model": "m", "prompt": "Be brief.\n\nBe kind.\n\nWhy?", "max_tokens": 64, "stream": true,
+            "stream_options": { "include_usage": true },
+        })
+    );
     // And /generate gets one text
     assert_eq!(
         written(Dialect::Generate, &ask),
@@ -705,6 +747,7 @@ fn a_request_without_a_required_field_is_refused_by_its_name() {
         ),
         (Dialect::OpenAi, r#"{"model":"m"}"#, "messages"),
         (Dialect::OpenAi, r#"{"model":"m","messages":[{"role":"tool","content":"x"}]}"#, "tool_call_id"),
+        (Dialect::Completions, r#"{"model":"m"}"#, "prompt"),
         (Dialect::Generate, r#"{"max_tokens":5}"#, "prompt"),
     ];
     for (dialect, body, field) in cases {
@@ -738,6 +781,20 @@ fn requests_of_sdks_are_understood_though_they_say_more() {
     assert_eq!([anthropic.max_tokens, openai.max_tokens], [Some(5); 2]);
 }
 
+#[test]
+fn a_prompt_may_be_a_list_of_one_text_and_nothing_else() {
+    let read = |prompt: &str| {
+        Dialect::Completions.decode_request(format!(r#"{{"model":"m","prompt":{prompt}}}"#).as_bytes())
+    };
+    // One text in a list is a text
+    assert_eq!(read(r#"["Hi"]"#), read(r#""Hi""#));
+    // Several, or numbers of tokens, are refused with what is wanted
+    for prompt in [r#"["a","b"]"#, "[1,2]"] {
+        let error = read(prompt).unwrap_err().to_string();
+        assert!(error.contains("`prompt` must be a text, or a list of one text"), "{error}");
+    }
+}
+
 // Errors and names
 
 #[test]
@@ -750,7 +807,7 @@ fn an_error_survives_being_written_and_read() {
             assert_eq!(reader.decode_error(&body), Some(error.clone()), "{dialect} read by {reader}");
         }
     }
-    for dialect in [Dialect::Anthropic, Dialect::OpenAi] {
+    for dialect in [Dialect::Anthropic, Dialect::OpenAi, Dialect::Completions] {
         // When it comes in the middle of a stream, Then the stream ends with it
         let understood = understand(dialect, [dialect.encode_stream_error(&error).as_bytes()]);
         assert_eq!(understood.error, Some(WireError::MidStream(error.clone())), "{dialect}");
@@ -788,7 +845,7 @@ fn a_dialect_is_found_by_its_name_alone() {
         assert_eq!(json!(dialect), json!(dialect.name()));
     }
     let error = "gemini".parse::<Dialect>().unwrap_err().to_string();
-    assert!(error.ends_with("`gemini` is none of anthropic, openai, generate"), "{error}");
+    assert!(error.ends_with("`gemini` is none of anthropic, openai, completions, generate"), "{error}");
 }
 
 #[test]

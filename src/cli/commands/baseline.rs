@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::baseline::{self, Baseline, BaselineError, BenchRuns, DIRECTORY, Mode, Save};
 use crate::cli::{EXIT_ERROR, output};
-use crate::report::baseline::{self as report, Listed};
+use crate::report::baseline::{self as report, Difference, Listed};
 use crate::report::say;
 use crate::settings::{Environment, Settings};
 
@@ -48,13 +48,20 @@ enum Command {
         name: String,
     },
     /// Shows which baselines there are.
-    List,
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Shows how medians differ from the latest run, or from another baseline. It decides nothing.
     Diff {
         /// The baseline.
         name: String,
         /// Another baseline, in place of the latest run.
         other: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -62,6 +69,7 @@ const EXAMPLES: &str = "Examples:
   cargo bench --bench caching && llmlab baseline save main    keep what was just measured
   llmlab baseline save main --add                             one more run of it, made later
   llmlab baseline list
+  llmlab baseline diff main --json | jq '.benches[].benchmarks[] | select(.change > 0.1) | .id'
   llmlab baseline install main                                then: cargo bench -- --baseline main
   llmlab baseline diff main                                   against the latest run
   llmlab baseline diff main candidate                         against another baseline
@@ -85,8 +93,13 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let installed = baseline::install(&args.dir, name, bench, &args.criterion_home())?;
             output::print(&report::installed(name, &installed, now.as_ref()))?;
         }
-        Command::List => return list(args),
-        Command::Diff { name, other } => diff(args, name, other.as_deref())?,
+        Command::List { json } => return list(args, *json),
+        Command::Diff { name, other, json } => {
+            let before = Baseline::load(&args.dir, name)?;
+            let found = differences(args, &before, other.as_deref())?;
+            let text = if *json { format!("{:#}", report::json::differences(&found)) } else { shown(&found) };
+            output::print(&text)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -102,7 +115,7 @@ impl Args {
     }
 }
 
-fn list(args: &Args) -> anyhow::Result<ExitCode> {
+fn list(args: &Args, json: bool) -> anyhow::Result<ExitCode> {
     let (read, broken) = baseline::all(&args.dir);
     let benches =
         read.iter().flat_map(|baseline| baseline.benches().iter().map(move |runs| (baseline, runs)));
@@ -113,28 +126,45 @@ fn list(args: &Args) -> anyhow::Result<ExitCode> {
             Listed { name, runs, bytes: baseline::bytes(&args.dir, name, &runs.bench) }
         })
         .collect();
-    output::print(&report::list(&listed, &broken))?;
+    let text = if json {
+        format!("{:#}", report::json::list(&listed, &broken))
+    } else {
+        report::list(&listed, &broken)
+    };
+    output::print(&text)?;
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ERROR) })
 }
 
-fn diff(args: &Args, name: &str, other: Option<&str>) -> anyhow::Result<()> {
-    let before = Baseline::load(&args.dir, name)?;
+fn shown(differences: &[Difference<'_>]) -> String {
+    differences.iter().map(report::difference).collect::<Vec<_>>().join("\n")
+}
+
+/// Each bench of a baseline beside its latest run, or beside the same bench of another baseline.
+fn differences<'a>(
+    args: &'a Args,
+    before: &'a Baseline,
+    other: Option<&'a str>,
+) -> anyhow::Result<Vec<Difference<'a>>> {
     let other_baseline = other.map(|other| Baseline::load(&args.dir, other)).transpose()?;
     let home = args.criterion_home();
     let missing = |name: &str, bench: &str| BaselineError::NoBench { name: name.into(), bench: bench.into() };
     let mut benches = before.benches().iter().filter(|bench| args.wants(bench)).peekable();
     if let (None, Some(bench)) = (benches.peek(), &args.bench) {
-        return Err(missing(name, bench).into());
+        return Err(missing(before.name(), bench).into());
     }
+    let mut found = Vec::new();
     for old in benches {
         let new = match &other_baseline {
             Some(other) => other.bench(&old.bench).cloned().ok_or_else(|| missing(other.name(), &old.bench)),
             None => baseline::latest_run(&home, &old.bench),
         };
         match new {
-            Ok(new) => {
-                output::print(&report::difference(old, &new, name, other.unwrap_or("the latest run")))?
-            }
+            Ok(after) => found.push(Difference {
+                before: old,
+                after,
+                name: before.name(),
+                other: other.unwrap_or("the latest run"),
+            }),
             // Others may have what this one lacks.
             Err(error) if before.benches().len() > 1 && args.bench.is_none() => {
                 say(&format!("note: {error}"))
@@ -142,5 +172,5 @@ fn diff(args: &Args, name: &str, other: Option<&str>) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(found)
 }

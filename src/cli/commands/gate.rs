@@ -21,8 +21,7 @@ use crate::verdict::gate::Outcome;
 ///
 /// Simulated and replayed runs are paired with the baseline round by round; live ones are judged by each arm's
 /// ratio to its control, with the baseline's runs as replicates. Every benchmark ends as pass, improved,
-/// regression or inconclusive. Exit codes: 0 pass, 1 regression, 2 a baseline, run, file or flag that is wrong,
-/// 3 inconclusive.
+/// regression or inconclusive. A missing baseline or benchmark is an error, never a pass.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
@@ -56,8 +55,8 @@ pub(in crate::cli) struct Args {
     /// What runs a bench again, instead of `cargo bench --bench NAME --`.
     #[arg(long, value_name = "COMMAND", requires = "confirm", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     confirm_with: Option<String>,
-    /// How to write the findings.
-    #[arg(long, value_enum, default_value_t, conflicts_with = "exports")]
+    /// How to write the findings; of two exported results as text or JSON.
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Write them into this file, and the text to the console.
     #[arg(long, value_name = "FILE", conflicts_with = "exports")]
@@ -150,8 +149,15 @@ impl Args {
             self.warn,
             self.max_regress.unwrap_or(gate::MAX_REGRESS),
         )?;
-        output::print(&judged.text)?;
-        Ok(judged.outcome)
+        let outcome = judged.outcome;
+        output::print(&match self.format {
+            Format::Text => judged.text,
+            Format::Json => serde_json::to_string_pretty(&judged)?,
+            Format::Markdown | Format::Junit => {
+                anyhow::bail!("--format: two exported results are written as text or json")
+            }
+        })?;
+        Ok(outcome)
     }
 
     fn options(&self, name: &str) -> anyhow::Result<Options> {

@@ -21,9 +21,7 @@ use crate::settings::Settings;
 /// Every round does each task once under every combination, in random order. With --toggles, every legal
 /// combination of those named is a column; without, each toggle alone, so that the optimisations can be ranked
 /// for each task. Answers are checked: a combination that makes them wrong is marked. Without a target the mock
-/// does the tasks: its answers are scripted, its times simulated.
-///
-/// Exit codes: 0 done, 2 a wrong flag or a failure, 130 interrupted; what was measured is kept.
+/// does the tasks: its answers are scripted, its times simulated. What was measured is kept, however it ends.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {

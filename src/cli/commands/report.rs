@@ -5,15 +5,20 @@ use std::process::ExitCode;
 
 use crate::cli::output;
 use crate::report::charts;
-use crate::report::compare::{self, Comparison};
+use crate::report::compare::{Comparison, Comparisons};
 use crate::report::exported::Exported;
 
 /// Reports on exported results: compares them, or draws charts of one.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
     #[command(subcommand)]
     report: Report,
 }
+
+const EXAMPLES: &str = "Examples:
+  llmlab report compare before.json after.json
+  llmlab report charts after.json";
 
 #[derive(Debug, clap::Subcommand)]
 enum Report {
@@ -38,6 +43,9 @@ struct Compare {
     /// The results to compare with it.
     #[arg(value_name = "LATER", required = true)]
     later: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     /// No colour, even on a terminal; a NO_COLOR in the environment does the same.
     #[arg(long)]
     no_color: bool,
@@ -45,7 +53,8 @@ struct Compare {
 
 const COMPARE_EXAMPLES: &str = r#"Examples:
   llmlab report compare before.json after.json
-  llmlab report compare main.json branch-a.json branch-b.json"#;
+  llmlab report compare main.json branch-a.json branch-b.json
+  llmlab report compare before.json after.json --json | jq '.comparisons[].rows[] | {configuration, figure, improvement}'"#;
 
 /// Draws three charts of a result as SVG.
 ///
@@ -77,13 +86,17 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn compare(args: &Compare) -> anyhow::Result<ExitCode> {
     let first = Exported::read(&args.first)?;
-    let colour = output::colour(args.no_color);
-    let mut tables = Vec::new();
+    let mut comparisons = Vec::new();
     for path in &args.later {
-        let comparison = Comparison::of(&first, &Exported::read(path)?)?;
-        tables.push(compare::table(&comparison, colour));
+        comparisons.push(Comparison::of(&first, &Exported::read(path)?)?);
     }
-    output::print(&tables.join("\n\n"))?;
+    let comparisons = Comparisons::new(comparisons);
+    let text = if args.json {
+        serde_json::to_string_pretty(&comparisons)?
+    } else {
+        comparisons.text(output::colour(args.no_color))
+    };
+    output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

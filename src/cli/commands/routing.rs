@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use crate::cli::interrupt::Interruptible;
 use crate::cli::{EXIT_INTERRUPTED, flags, output};
 use crate::optimization::routing::{self, Accuracy, Prompt};
+use crate::provenance::Provenance;
 use crate::report::progress::Progress;
+use crate::report::routing::AccuracyReport;
 use crate::report::say;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -17,7 +20,7 @@ use crate::settings::Settings;
 /// The small model (--small-model) classifies each labelled prompt once; a heuristic of a few rules does so too,
 /// and asks nobody. A prompt that is sent to the wrong model is counted both ways: a hard one sent to the small
 /// model suffers in its answer, an easy one sent to the large model costs more than it need. What routing does to
-/// latency is what llmlab run routing tells. Exit codes: 0 done, 2 a wrong flag or a failure, 130 interrupted.
+/// latency is what llmlab run routing tells.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
@@ -27,6 +30,9 @@ pub(in crate::cli) struct Args {
     /// Only nine of them, three of each class.
     #[arg(long)]
     smoke: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten, next_help_heading = "Target and budget")]
     target: flags::Target,
 }
@@ -41,25 +47,24 @@ const EXAMPLES: &str = "Examples:
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_environment(&args.target.environment())?;
     let prompts = if args.smoke { routing::smoke() } else { routing::prompts().to_vec() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let accuracy = runtime.block_on(async {
-        tokio::select! {
-            accuracy = Box::pin(classify(settings, &prompts)) => accuracy.map(Some),
-            _ = tokio::signal::ctrl_c() => Ok(None),
-        }
-    })?;
-    let Some(accuracy) = accuracy else {
-        say("[llmlab] interrupted");
+    let Some(classified) = Interruptible::new()?.until_interrupted(classify(settings, &prompts)) else {
         return Ok(EXIT_INTERRUPTED.into());
     };
-    output::print(&accuracy.report().join("\n")).context("could not write to standard output")?;
+    let (accuracy, provenance) = classified?;
+    let text = if args.json {
+        serde_json::to_string_pretty(&AccuracyReport::new(&accuracy, &provenance))?
+    } else {
+        accuracy.report().join("\n")
+    };
+    output::print(&text).context("could not write to standard output")?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn classify(settings: Settings, prompts: &[Prompt]) -> anyhow::Result<Accuracy> {
+async fn classify(settings: Settings, prompts: &[Prompt]) -> anyhow::Result<(Accuracy, Provenance)> {
     let mut session = Session::start(settings).await?;
     session.observe(Box::new(Progress::default()));
     let truth = &session.provenance().truth;
     say(&format!("[llmlab] routing accuracy · {truth} · {} labelled prompts", prompts.len()));
-    Ok(routing::accuracy(&Arc::new(session), prompts).await?)
+    let session = Arc::new(session);
+    Ok((routing::accuracy(&session, prompts).await?, session.provenance().clone()))
 }

@@ -21,7 +21,7 @@ use crate::settings::{Settings, share};
 /// Every round asks each arm once, in random order. From the fifth round on the run may stop: its intervals
 /// stay valid although it looks after every round. It ends with a verdict for each metric: faster, slower, no
 /// difference larger than the margin, or not enough data. Without a target it asks the mock: no key, no
-/// network. Exit codes: 0 done, 2 a wrong flag or a failure, 130 interrupted; what was measured is kept.
+/// network. What was measured is kept, however it ends.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {

@@ -18,8 +18,8 @@ use crate::report::trend::Trend;
 /// another mode, engine, target or model never mix. A change of level is a split of the series that at most
 /// 2.5% of random orders show as clearly; it takes 9 results at least, with 2 on either side of it.
 ///
-/// Exit codes: 0 done, whatever the trend; 2 an error. A file that cannot be read is a hole in a series: the
-/// rest is shown, the file is named on standard error, and the exit code is 2.
+/// Whatever the trend, the exit code is 0. A file that cannot be read is a hole in a series: the rest is shown,
+/// the file is named on standard error, and the exit code is 2.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {

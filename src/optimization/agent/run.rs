@@ -245,6 +245,7 @@ fn arm(name: &str, task: &'static Task, toggles: &Toggles, way: Road) -> Arm {
     let needs = Needs {
         context_tokens: whole.most_tokens(),
         streaming: toggles.has(Toggle::Streaming),
+        tools: !task.tools.is_empty(),
         small_model: toggles.has(Toggle::Routing),
         simulator: (!way.is_open_to_all()).then_some("nobody can choose how far a real target is"),
         ..Needs::default()

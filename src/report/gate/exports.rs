@@ -1,16 +1,38 @@
 //! Two exported results, judged by a percentile of each configuration.
 
+use serde::Serialize;
+
 use crate::report::exported::{Configuration, Exported, ReadError};
 use crate::verdict::gate::Outcome;
-use crate::verdict::{ExportError, Level, Quantile, judge as judge_samples};
+use crate::verdict::{ExportError, ExportVerdict, Level, Quantile, judge as judge_samples};
+
+/// The version of the JSON's form.
+const SCHEMA_VERSION: u32 = 1;
 
 /// What the comparison of two exported results came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Judged {
-    /// For a console.
-    pub text: String,
+    /// The version of this form.
+    pub schema_version: u32,
+    /// What answered.
+    pub mode: String,
     /// What all configurations come to.
     pub outcome: Outcome,
+    /// Each configuration by itself.
+    pub configurations: Vec<JudgedConfiguration>,
+    /// For a console.
+    #[serde(skip)]
+    pub text: String,
+}
+
+/// What the comparison of one configuration came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JudgedConfiguration {
+    /// Its name.
+    pub configuration: String,
+    /// The change, and what it says.
+    #[serde(flatten)]
+    pub verdict: ExportVerdict,
 }
 
 /// Why two exported results cannot be compared.
@@ -73,7 +95,7 @@ pub fn judge(
         .filter(|file| file.interrupted)
         .map(|file| format!("note: {} was interrupted", file.path.display()))
         .collect();
-    let mut outcome = Outcome::Pass;
+    let (mut outcome, mut configurations) = (Outcome::Pass, Vec::new());
     for (ours, theirs) in before.beside(after) {
         let name = || ours.name.clone();
         let theirs = theirs
@@ -90,13 +112,15 @@ pub fn judge(
         let verdict = judge_samples(&ours.latency(), &theirs.latency(), quantile, warn * 100.0, fail * 100.0)
             .map_err(|source| CompareError::Percentile { name: name(), source })?;
         lines.push(format!("{} ({})\n{}", ours.name, before.source.mode, verdict.text));
-        outcome = match (outcome, verdict.level) {
+        outcome = match (outcome, &verdict.level) {
             (Outcome::Regression, _) | (_, Level::Fail) => Outcome::Regression,
             (_, Level::Inconclusive { .. }) => Outcome::Inconclusive,
             (outcome, _) => outcome,
         };
+        configurations.push(JudgedConfiguration { configuration: name(), verdict });
     }
-    Ok(Judged { text: lines.join("\n\n"), outcome })
+    let (mode, text) = (before.source.mode.clone(), lines.join("\n\n"));
+    Ok(Judged { schema_version: SCHEMA_VERSION, mode, outcome, configurations, text })
 }
 
 /// What answered, in words.

@@ -7,5 +7,6 @@ mod stream;
 mod usage;
 
 pub(super) use reply::{decode_reply, encode_reply};
-pub(super) use request::{decode_request, encode_request};
-pub(super) use stream::{StreamDecoder, StreamEncoder};
+pub(super) use request::{StreamOptions, decode_request, encode_request};
+pub(super) use stream::{StreamDecoder, StreamEncoder, TERMINATOR};
+pub(super) use usage::UsageBody;

@@ -36,9 +36,16 @@ struct Request {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StreamOptions {
+pub(in crate::wire) struct StreamOptions {
     #[serde(default)]
-    include_usage: bool,
+    pub(in crate::wire) include_usage: bool,
+}
+
+impl StreamOptions {
+    /// Absent where there is nothing to say.
+    pub(in crate::wire) fn of(ask: &Ask) -> Option<Self> {
+        (ask.stream && ask.include_usage).then_some(Self { include_usage: true })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,7 +106,7 @@ pub(in crate::wire) fn encode_request(ask: &Ask) -> Vec<u8> {
         max_tokens: ask.max_tokens,
         max_completion_tokens: None,
         stream: ask.stream,
-        stream_options: (ask.stream && ask.include_usage).then_some(StreamOptions { include_usage: true }),
+        stream_options: StreamOptions::of(ask),
         reasoning_effort: (ask.thinking != Thinking::Off).then_some("medium".into()),
         temperature: ask.temperature,
         prompt_cache_key: ask.prompt_cache_key.clone(),

@@ -6,7 +6,7 @@ use crate::wire::Usage;
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct UsageBody {
+pub(in crate::wire) struct UsageBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ struct CompletionDetails {
 
 impl UsageBody {
     /// What is known after this report: each says all of it, but some leave out the details.
-    pub(super) fn over(self, earlier: Usage) -> Usage {
+    pub(in crate::wire) fn over(self, earlier: Usage) -> Usage {
         let later = Usage::from(self);
         Usage {
             input: later.input.or(earlier.input),

@@ -4,25 +4,25 @@ use std::time::{Duration, Instant};
 
 use llmlab::mock::{Fault, FaultKind, MOCK_HEADER, Mock, MockConfig, MockState};
 use llmlab::seed::DRAW_HEADER;
-use llmlab::wire::{Ask, Block, CacheTtl, Dialect, Reply};
+use llmlab::wire::{Ask, Block, CacheTtl, Dialect, Message, Reply};
 use reqwest::Response;
 use serde_json::{Value, json};
 
 /// A mock and a client of it.
-struct Fixture {
-    mock: Mock,
-    client: reqwest::Client,
+pub(super) struct Fixture {
+    pub(super) mock: Mock,
+    pub(super) client: reqwest::Client,
 }
 
 impl Fixture {
-    fn new(config: MockConfig) -> Self {
+    pub(super) fn new(config: MockConfig) -> Self {
         // Someone may have chosen the same one before.
         let _chosen = rustls::crypto::ring::default_provider().install_default();
         let mock = Mock::start(config).expect("a free port");
         Self { mock, client: reqwest::Client::new() }
     }
 
-    async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Response {
+    pub(super) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Response {
         self.try_post(path, body).await.expect("an answer")
     }
 
@@ -30,18 +30,18 @@ impl Fixture {
         self.client.post(format!("{}{path}", self.mock.url())).body(body).send().await
     }
 
-    async fn ask(&self, dialect: Dialect, ask: &Ask) -> Response {
+    pub(super) async fn ask(&self, dialect: Dialect, ask: &Ask) -> Response {
         self.post(dialect.path(), dialect.encode_request(ask)).await
     }
 
     /// A request that is not streamed.
-    async fn reply(&self, dialect: Dialect, ask: &Ask) -> Reply {
+    pub(super) async fn reply(&self, dialect: Dialect, ask: &Ask) -> Reply {
         let response = self.ask(dialect, &Ask { stream: false, ..ask.clone() }).await;
         assert_eq!(response.status(), 200);
         dialect.decode_reply(&response.bytes().await.expect("a body")).expect("a reply")
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(super) async fn get(&self, path: &str) -> Value {
         let response = self.client.get(format!("{}{path}", self.mock.url())).send().await.expect("an answer");
         response.json().await.expect("JSON")
     }
@@ -53,7 +53,7 @@ impl Default for Fixture {
     }
 }
 
-fn question() -> Ask {
+pub(super) fn question() -> Ask {
     Ask { model: "claude-sonnet-4-6".into(), ..Ask::question("What is it?", 12) }
 }
 
@@ -64,8 +64,10 @@ fn cached_question() -> Ask {
 #[tokio::test]
 async fn a_streamed_answer_ends_with_its_terminal_event() {
     let fixture = Fixture::default();
-    for (dialect, end) in [(Dialect::Anthropic, "message_stop\"}\n\n"), (Dialect::OpenAi, "data: [DONE]\n\n")]
-    {
+    let done = "data: [DONE]\n\n";
+    let ends =
+        [(Dialect::Anthropic, "message_stop\"}\n\n"), (Dialect::OpenAi, done), (Dialect::Completions, done)];
+    for (dialect, end) in ends {
         let response = fixture.ask(dialect, &question()).await;
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let text = response.text().await.unwrap();
@@ -97,6 +99,25 @@ async fn the_prompt_cache_shows_in_the_usage() {
     fixture.reply(Dialect::OpenAi, &openai).await;
     assert_eq!(fixture.reply(Dialect::OpenAi, &openai).await.usage.cache_read, Some(2432));
     assert_eq!(fixture.mock.state().cache.tokens_read, 2500 + 2432);
+}
+
+#[tokio::test]
+async fn a_completion_is_an_answer_of_the_same_engine_in_other_words() {
+    let fixture = Fixture::default();
+    let ask = Ask { model: "gpt-4o".into(), ..question() };
+    let reply = fixture.reply(Dialect::Completions, &ask).await;
+    assert_eq!((reply.usage.output, reply.text().len()), (Some(12), 48));
+    assert!(reply.id.starts_with("cmpl-"), "{}", reply.id);
+    let streamed = fixture.ask(Dialect::Completions, &ask).await.text().await.unwrap();
+    assert!(streamed.contains(r#""object":"text_completion""#), "{streamed}");
+    assert!(
+        streamed.contains(r#""choices":[],"usage":{"prompt_tokens":3,"completion_tokens":12"#),
+        "{streamed}"
+    );
+    // And its prompts are cached as those of a chat are
+    let long = Ask { messages: vec![Message::user("word ".repeat(2000))], ..ask };
+    fixture.reply(Dialect::Completions, &long).await;
+    assert_eq!(fixture.reply(Dialect::Completions, &long).await.usage.cache_read, Some(2432));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::wire::json::{self, Text};
 use crate::wire::{BlockKind, ContentKind, Event, StopReason, Usage, WireError, error_body};
 
 const WHAT: &str = "a chunk of OpenAI's stream";
-const TERMINATOR: &str = "[DONE]";
+pub(in crate::wire) const TERMINATOR: &str = "[DONE]";
 
 #[derive(Deserialize)]
 struct Chunk<'a> {

@@ -3,5 +3,5 @@
 mod decode;
 mod encode;
 
-pub(in crate::wire) use decode::StreamDecoder;
+pub(in crate::wire) use decode::{StreamDecoder, TERMINATOR};
 pub(in crate::wire) use encode::StreamEncoder;

@@ -1,5 +1,7 @@
 //! Baselines for the console: what was saved, what there is, how two sides differ.
 
+pub mod json;
+
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::baseline::{
@@ -16,6 +18,19 @@ pub struct Listed<'a> {
     pub runs: &'a BenchRuns,
     /// The bytes that it takes.
     pub bytes: u64,
+}
+
+/// Two sides of a bench.
+#[derive(Debug)]
+pub struct Difference<'a> {
+    /// The earlier side.
+    pub before: &'a BenchRuns,
+    /// The later side.
+    pub after: BenchRuns,
+    /// The baseline that the earlier side is.
+    pub name: &'a str,
+    /// What the later side is.
+    pub other: &'a str,
 }
 
 /// What was saved, and what to do with it.
@@ -87,7 +102,7 @@ pub fn list(listed: &[Listed<'_>], broken: &[(String, BaselineError)]) -> String
 }
 
 /// How two sides of a bench differ, benchmark by benchmark.
-pub fn difference(before: &BenchRuns, after: &BenchRuns, name: &str, other: &str) -> String {
+pub fn difference(Difference { before, after, name, other }: &Difference<'_>) -> String {
     let header = ["benchmark", "p50 before", "p50 after", "change", "samples"].map(String::from);
     let row = |change: &Change| {
         let share = change.share().map_or("?".into(), |share| format!("{:+.1}%", share * 100.0));
