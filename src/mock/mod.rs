@@ -10,6 +10,7 @@
 //! **Ways in.** Plain HTTP/1.1 and HTTP/2 at its address; TLS and links of any length at an [`Entrance`].
 //! **Truth.** First token after `slowdown (overhead + prefill · uncached + cached · read)`, then one token each
 //! `slowdown · decode`, all with seeded noise. Every response says so in the header [`MOCK_HEADER`].
+//! **Replay.** With a [`Replay`] recorded answers come instead, at their recorded times; the header says that too.
 
 mod answer;
 pub mod batch;
@@ -29,6 +30,7 @@ mod listener;
 mod log;
 mod pacer;
 pub mod prompt;
+mod replay;
 pub mod replies;
 mod routes;
 mod server;
@@ -47,10 +49,12 @@ pub use faults::{Fault, FaultKind};
 pub use generate::{BATCH_SIZE, GenerateCounts};
 pub use link::FIRST_WINDOW;
 pub use log::ReceivedRequest;
+pub use replay::Replay;
 pub use server::{Entrance, Mock};
 pub use state::MockState;
 
-/// The header on every response, `<profile>; slowdown=<x>`, by which a client labels its results simulated.
+/// The header on every response, by which a client labels its results: simulated for `<profile>; slowdown=<x>`,
+/// replayed for `cassette <label>; slowdown=<x>`.
 pub const MOCK_HEADER: &str = "x-llmlab-mock";
 
 /// Why a mock could not be started.

@@ -17,6 +17,7 @@ use super::engine::Engine;
 use super::faults::Faults;
 use super::generate::GenerateCounts;
 use super::pacer::{Pacer, lock};
+use super::replay::Turns;
 use super::replies::ReplyCache;
 use super::slowdown;
 use super::{Defect, PacingReport, log::RequestLog};
@@ -24,7 +25,7 @@ use super::{Defect, PacingReport, log::RequestLog};
 /// What a mock has seen and done so far, as `GET /_mock/state` gives it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MockState {
-    /// The engine profile.
+    /// The engine profile, or the cassette that is replayed.
     pub profile: String,
     /// The factor on all its times.
     pub slowdown: f64,
@@ -61,6 +62,7 @@ pub(crate) struct App {
     pub(crate) faults: Mutex<Faults>,
     pub(crate) log: Mutex<RequestLog>,
     pub(crate) replies: Mutex<ReplyCache>,
+    pub(crate) turns: Turns,
     pub(crate) generated: Mutex<GenerateCounts>,
     pub(crate) connections: AtomicU64,
     pub(crate) tls_full: AtomicU64,
@@ -84,6 +86,7 @@ impl App {
             faults: Mutex::default(),
             log: Mutex::default(),
             replies: Mutex::default(),
+            turns: Turns::default(),
             generated: Mutex::default(),
             connections: AtomicU64::new(0),
             tls_full: AtomicU64::new(0),
@@ -177,6 +180,7 @@ impl App {
     /// Back to the state of a fresh start, but for connections and requests in flight.
     pub(crate) fn reset(&self) {
         lock(&self.replies).clear();
+        self.turns.clear();
         lock(&self.answered).clear();
         *lock(&self.cache) = PromptCache::default();
         lock(&self.faults).clear();
@@ -194,7 +198,7 @@ impl App {
             lock(&self.requests).iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         let generate = GenerateCounts { entries: lock(&self.replies).len(), ..*lock(&self.generated) };
         MockState {
-            profile: self.config.profile.name.clone(),
+            profile: self.config.label(),
             slowdown: self.config.slowdown,
             seed: self.seed().0,
             requests,

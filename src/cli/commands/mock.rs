@@ -2,15 +2,20 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::cassette::Cassette;
 use crate::catalog::{self, Profile};
-use crate::cli::{EXIT_INTERRUPTED, output};
-use crate::mock::{GenerateConfig, Mock, MockConfig, MockError};
-use crate::report::say;
+use crate::cli::interrupt::{Interruptible, end};
+use crate::cli::{EXIT_INTERRUPTED, EXIT_REGRESSION, output};
+use crate::mock::{GenerateConfig, Mock, MockConfig, MockError, Replay};
+use crate::recorder;
+use crate::report::{cassette, say};
 use crate::settings::Settings;
 use crate::wire::Dialect;
 
@@ -34,7 +39,7 @@ pub(in crate::cli) struct Args {
     /// The seed of all noise: the same seed and requests give the same answers at the same times.
     #[arg(long, default_value_t = Settings::simulated().seed)]
     seed: u64,
-    /// Multiplies every simulated time: 1.3 makes a regression of 30%.
+    /// Multiplies every simulated or recorded time: 1.3 makes a regression of 30%.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
     slowdown: f64,
     /// Keep the bodies of the last requests, to be read at /_mock/requests.
@@ -45,6 +50,27 @@ pub(in crate::cli) struct Args {
     list_profiles: bool,
     #[command(flatten, next_help_heading = "The /generate endpoint")]
     generate: Generate,
+    #[command(flatten, next_help_heading = "Replay")]
+    replay: Replayed,
+}
+
+/// What is replayed.
+#[derive(Debug, clap::Args)]
+struct Replayed {
+    /// Answer with the recordings of this directory, at their recorded times, instead of a simulated engine.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["profile", "keep_bodies", "list_profiles"])]
+    cassette: Option<PathBuf>,
+    /// What answers a request that was not recorded: an error that says what was, or the next recording in its
+    /// dialect.
+    #[arg(long, value_name = "WHAT", default_value = "none", value_parser = ["none", "next"], requires = "cassette")]
+    cassette_fallback: String,
+    /// Replay every recording to the lab's own client, say how far each chunk is from its recorded offset, and exit:
+    /// with code 1 if that is more than 2 ms at p99, or 5 ms at a first token.
+    #[arg(long, requires = "cassette")]
+    check: bool,
+    /// How often the check replays each.
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "check", value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
 }
 
 /// The knobs of `/generate`.
@@ -82,6 +108,10 @@ Point an official client at it (Python; others take the same URL):
 Point a bench at it:
   LLMLAB_TARGET=anthropic+http://127.0.0.1:8000 LLMLAB_MODEL=claude-sonnet-4-6 cargo bench
 
+Replay what llmlab record recorded:
+  llmlab mock --cassette fixtures/cassettes/smollm2-openai
+  llmlab mock --cassette fixtures/cassettes/smollm2-openai --check
+
 Make the next request fail, let the caches grow old, look inside:
   curl http://127.0.0.1:8000/_mock/faults -d '[{"kind": "status", "status": 529}]'
   curl http://127.0.0.1:8000/_mock/clock -d '{"advance_s": 301}'
@@ -94,11 +124,15 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         output::print(&profiles())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let replay = args.replay.read()?;
+    if let (true, Some(replay)) = (args.replay.check, &replay) {
+        return args.check(replay);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before the address is out, so that whoever reads it can stop the server at once.
         let end = end().context("could not listen for signals")?;
-        let mock = Mock::start(args.config()).map_err(|error| explain(error, args.port))?;
+        let mock = Mock::start(args.config(replay)).map_err(|error| explain(error, args.port))?;
         output::print(&greeting(&mock))?;
         let exit = end.await;
         say(&farewell(&mock));
@@ -106,8 +140,27 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+impl Replayed {
+    fn read(&self) -> anyhow::Result<Option<Replay>> {
+        let Some(directory) = &self.cassette else { return Ok(None) };
+        let cassette = Cassette::read(directory).context("--cassette")?;
+        Ok(Some(Replay { cassette: Arc::new(cassette), next: self.cassette_fallback == "next" }))
+    }
+}
+
 impl Args {
-    fn config(&self) -> MockConfig {
+    /// Replays the recordings here and says how well.
+    fn check(&self, replay: &Replay) -> anyhow::Result<ExitCode> {
+        let checking = recorder::check(Arc::clone(&replay.cassette), self.slowdown, self.replay.runs);
+        let Some(checked) = Interruptible::new()?.until_interrupted(checking) else {
+            return Ok(EXIT_INTERRUPTED.into());
+        };
+        let fidelity = checked?;
+        output::print(&cassette::fidelity(&fidelity))?;
+        Ok(if fidelity.is_acceptable() { ExitCode::SUCCESS } else { EXIT_REGRESSION.into() })
+    }
+
+    fn config(&self, replay: Option<Replay>) -> MockConfig {
         let generate = &self.generate;
         MockConfig {
             profile: self.profile.clone(),
@@ -121,32 +174,10 @@ impl Args {
                 cache_max_entries: generate.cache_max_entries,
             },
             keep_bodies: self.keep_bodies,
+            replay,
             ..MockConfig::default()
         }
     }
-}
-
-/// The future of the signal that ends the server, with its exit code. The signals are caught from here on.
-#[cfg(unix)]
-fn end() -> io::Result<impl Future<Output = ExitCode>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => ExitCode::from(EXIT_INTERRUPTED),
-            _ = terminate.recv() => ExitCode::SUCCESS,
-        }
-    })
-}
-
-/// The future of the signal that ends the server, with its exit code. The signals are caught from here on.
-#[cfg(windows)]
-fn end() -> io::Result<impl Future<Output = ExitCode>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-        ExitCode::from(EXIT_INTERRUPTED)
-    })
 }
 
 fn explain(error: MockError, port: u16) -> anyhow::Error {
@@ -161,6 +192,11 @@ fn explain(error: MockError, port: u16) -> anyhow::Error {
 
 fn greeting(mock: &Mock) -> String {
     let config = mock.config();
+    if let Some(replay) = &config.replay {
+        let (label, slowdown) = (replay.cassette.label(), config.slowdown);
+        let contents = cassette::contents(&replay.cassette);
+        return format!("{}\n{contents}\nreplayed: {label}, slowdown {slowdown}", mock.url());
+    }
     let paths = Dialect::ALL.map(|dialect| format!("  POST {:<22} {dialect}", dialect.path())).join("\n");
     format!(
         "{}\n{paths}\n  GET  /health /v1/models /stats, and /_mock/state /_mock/requests\n  \
