@@ -84,6 +84,12 @@ pub fn announcement(session: &Session, extent: &Extent, skipped: &[String]) -> V
             provenance.model
         ));
     }
+    if let Some(recorder) = session.recorder() {
+        let to = recorder.directory().display();
+        lines.push(format!(
+            "recorded to {to} by way of a proxy, whose own time is in the figures of this run and in no recording"
+        ));
+    }
     lines.extend(skipped.iter().cloned());
     lines
 }

@@ -11,7 +11,7 @@ use crate::report::progress::Progress;
 use crate::report::say;
 use crate::scenario::{Task, tokens};
 use crate::seed::DrawId;
-use crate::session::{AskError, BudgetError, Demand, Estimate, Place, Session, SessionError};
+use crate::session::{AskError, BudgetError, Demand, Estimate, Place, Session, SessionError, SessionEvent};
 use crate::settings::Settings;
 use crate::wire::{Ask, Dialect};
 
@@ -74,7 +74,7 @@ pub async fn record(settings: Settings, asked: &Asked) -> Result<(), RecordError
         .iter()
         .for_each(|line| say(&format!("[llmlab] {line}")));
     session.budget().check(&all)?;
-    let mut failures = ask_prompts(&session, &planned).await?;
+    let mut failures = ask_prompts(&session, &planned, asked.repeat).await?;
     for (group, selected) in selection.groups {
         failures.extend(do_tasks(&session, group, selected, asked.repeat).await);
     }
@@ -108,9 +108,15 @@ fn questions(session: &Session, asked: &Asked) -> Vec<(Place, Ask)> {
 }
 
 /// Asks prompts; what failed, in words.
-async fn ask_prompts(session: &Session, questions: &[(Place, Ask)]) -> Result<Vec<String>, RecordError> {
+async fn ask_prompts(
+    session: &Session,
+    questions: &[(Place, Ask)],
+    repeat: u32,
+) -> Result<Vec<String>, RecordError> {
     let mut failures = Vec::new();
     for (place, ask) in questions {
+        let (round, planned) = (place.draw.round, Some(repeat));
+        session.publish(&SessionEvent::Round { group: PROMPTS, round, planned });
         let dialect = session.dialect(None);
         match Box::pin(session.ask(dialect, place, ask, Instant::now(), None)).await {
             Ok(_) => {}

@@ -5,6 +5,7 @@ mod agent;
 mod baseline;
 mod bench;
 mod caching;
+mod cassette;
 mod claims;
 mod client;
 mod concurrency;
@@ -17,6 +18,8 @@ mod gate;
 mod lab;
 mod load;
 mod mock;
+#[cfg(feature = "cli")]
+mod record;
 #[cfg(feature = "cli")]
 mod reports;
 mod retries;
