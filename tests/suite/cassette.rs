@@ -145,7 +145,8 @@ async fn chunks_come_near_their_recorded_offsets() {
 #[tokio::test]
 async fn recordings_of_one_request_take_turns() {
     let server = RawServer::start(|request| {
-        let body = format!(r#"{{"choices":[{{"message":{{"content":"{}"}}}}]}}"#, request.number);
+        let body =
+            format!(r#"{{"choices":[{{"message":{{"role":"assistant","content":"{}"}}}}]}}"#, request.number);
         vec![Step::Write(plain(200, "content-type: application/json\r\n", &body))]
     });
     let fixture = Fixture::new(&server.url(), false);
@@ -197,7 +198,8 @@ async fn the_same_prompt_is_found_with_other_settings_and_another_one_is_refused
 async fn a_draw_of_the_lab_gets_its_own_recording_and_no_live_server_hears_of_it() {
     // Given two arms that ask the same but for an id, recorded from a server that is not the lab's
     let server = RawServer::start(|request| {
-        let body = format!(r#"{{"choices":[{{"message":{{"content":"{}"}}}}]}}"#, request.number);
+        let body =
+            format!(r#"{{"choices":[{{"message":{{"role":"assistant","content":"{}"}}}}]}}"#, request.number);
         vec![Step::Write(plain(200, "content-type: application/json\r\n", &body))]
     });
     let fixture = Fixture::new(&server.url(), false);
