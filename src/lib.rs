@@ -21,9 +21,11 @@
 //! - **Round**: every arm once, in a random order; a **sample** is one round's value of one benchmark.
 //! - **Scenario**: a task with its prompts ([`scenario`]).
 //! - **Simulated, replayed, live**: what answered ([`provenance`]).
+//! - **Recording**: an exchange on disk; a **cassette** is a directory of them ([`cassette`]).
 //! - **Baseline**: an earlier run that a later one is compared with.
 
 pub mod baseline;
+pub mod cassette;
 pub mod catalog;
 pub mod client;
 pub mod embedding;
@@ -35,6 +37,7 @@ pub mod mock;
 pub mod optimization;
 pub mod price;
 pub mod provenance;
+pub mod recorder;
 pub mod report;
 pub mod run;
 pub mod scenario;

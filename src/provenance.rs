@@ -24,8 +24,11 @@ pub enum Truth {
     },
     /// A recorded exchange answered.
     Replayed {
-        /// The recording.
+        /// The recording, and from what it was recorded.
         cassette: String,
+        /// The factor on every recorded time.
+        #[serde(default = "unchanged", skip_serializing_if = "is_unchanged")]
+        slowdown: f64,
     },
     /// A real endpoint answered.
     Live,
@@ -41,14 +44,15 @@ impl Truth {
         }
     }
 
-    /// The truth that a mock states in its response header, `<profile>; slowdown=<x>`.
+    /// The truth that a mock states in its response header: `<profile>; slowdown=<x>`, or
+    /// `cassette <label>; slowdown=<x>` where it replays one.
     pub fn of_mock_header(value: &str) -> Self {
-        let (profile, rest) = value.split_once(';').unwrap_or((value, ""));
+        let (what, rest) = value.split_once(';').unwrap_or((value, ""));
         let slowdown = rest.trim().strip_prefix("slowdown=").and_then(|number| number.parse().ok());
-        Self::Simulated {
-            profile: profile.trim().into(),
-            slowdown: slowdown.unwrap_or(1.0),
-            slowed: BTreeMap::new(),
+        let slowdown = slowdown.unwrap_or(1.0);
+        match what.trim().strip_prefix("cassette ") {
+            Some(cassette) => Self::Replayed { cassette: cassette.into(), slowdown },
+            None => Self::Simulated { profile: what.trim().into(), slowdown, slowed: BTreeMap::new() },
         }
     }
 }
@@ -66,10 +70,24 @@ impl std::fmt::Display for Truth {
                 }
                 formatter.write_str(")")
             }
-            Self::Replayed { cassette } => write!(formatter, "replayed ({cassette})"),
+            Self::Replayed { cassette, slowdown } if *slowdown == 1.0 => {
+                write!(formatter, "replayed ({cassette})")
+            }
+            Self::Replayed { cassette, slowdown } => {
+                write!(formatter, "replayed ({cassette}, slowed {slowdown}x)")
+            }
             Self::Live => formatter.write_str("live"),
         }
     }
+}
+
+fn unchanged() -> f64 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_unchanged(slowdown: &f64) -> bool {
+    *slowdown == unchanged()
 }
 
 /// Everything needed to judge or repeat a result.
@@ -188,10 +206,12 @@ pub(crate) fn start_of_run() -> (String, String) {
     use std::hash::{BuildHasher, RandomState};
     let now = now();
     let random = RandomState::new().hash_one(std::process::id()) as u32;
-    (
-        now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        format!("{}-{random:08x}", now.strftime("%Y%m%dT%H%M%SZ")),
-    )
+    (rfc3339(now), format!("{}-{random:08x}", now.strftime("%Y%m%dT%H%M%SZ")))
+}
+
+/// A time as RFC 3339 in UTC.
+pub(crate) fn rfc3339(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]
@@ -204,6 +224,15 @@ mod tests {
         let slowed = BTreeMap::new();
         assert_eq!(truth, Truth::Simulated { profile: "fast".into(), slowdown: 1.3, slowed });
         assert_eq!(truth.to_string(), "simulated (mock, profile fast, slowed 1.3x)");
+    }
+
+    #[test]
+    fn a_mock_that_replays_says_so() {
+        let truth = Truth::of_mock_header("cassette tea, recorded live; slowdown=1");
+        assert_eq!((truth.word(), truth.to_string()), ("replayed", "replayed (tea, recorded live)".into()));
+        let text = serde_json::to_string(&truth).unwrap();
+        assert_eq!(serde_json::from_str::<Truth>(&text).unwrap(), truth, "{text}");
+        assert!(Truth::of_mock_header("cassette tea; slowdown=2").to_string().contains("slowed 2x"));
     }
 
     #[test]

@@ -81,6 +81,13 @@ pub struct DrawId {
     pub step: u32,
 }
 
+impl DrawId {
+    /// The arm's own part of the stream, without the branch and the repeat of its turn.
+    pub fn arm(&self) -> &str {
+        self.stream.split(['#', '~']).next().unwrap_or_default()
+    }
+}
+
 impl fmt::Display for DrawId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         escape(&self.scenario, formatter)?;

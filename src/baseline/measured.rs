@@ -131,6 +131,7 @@ impl Mode {
     pub fn of_target(target: &TargetKind) -> Self {
         match target {
             TargetKind::Mock(mock) => Self::Simulated { profile: mock.profile.name.clone() },
+            TargetKind::Cassette(replayed) => Self::Replayed { cassette: replayed.cassette.label() },
             TargetKind::Live(_) => Self::Live,
         }
     }
@@ -150,7 +151,7 @@ impl Fits {
     pub(super) fn of(provenance: &Provenance, scenario_hash: Option<String>, metrics_version: u32) -> Self {
         let mode = match &provenance.truth {
             Truth::Simulated { profile, .. } => Mode::Simulated { profile: profile.clone() },
-            Truth::Replayed { cassette } => Mode::Replayed { cassette: cassette.clone() },
+            Truth::Replayed { cassette, .. } => Mode::Replayed { cassette: cassette.clone() },
             Truth::Live => Mode::Live,
         };
         let live = mode == Mode::Live;

@@ -191,9 +191,12 @@ fn lost(run: &Run, before: &[String]) -> Option<String> {
 /// What makes a weak baseline.
 fn doubts(bench: &str, truth: &Truth, entry: &BenchEntry) -> Vec<String> {
     let mut doubts = Vec::new();
-    if let Truth::Simulated { slowdown, slowed, .. } = truth
-        && (*slowdown != 1.0 || !slowed.is_empty())
-    {
+    let slowed_on_purpose = match truth {
+        Truth::Simulated { slowdown, slowed, .. } => *slowdown != 1.0 || !slowed.is_empty(),
+        Truth::Replayed { slowdown, .. } => *slowdown != 1.0,
+        Truth::Live => false,
+    };
+    if slowed_on_purpose {
         doubts.push(format!("{bench} was slowed on purpose (LLMLAB_MOCK_SLOWDOWN): {truth}"));
     }
     if entry.fits.mode != Mode::Live {

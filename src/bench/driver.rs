@@ -30,6 +30,9 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// Exit code of a bench that was interrupted.
 const EXIT_INTERRUPTED: u8 = 130;
 
+/// The fewest samples that Criterion takes.
+const CRITERION_LEAST: usize = 10;
+
 /// The largest share of requests that may fail.
 const MOST_FAILURES: f64 = 0.05;
 
@@ -52,6 +55,10 @@ pub(super) enum BenchError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("{failed} of {requests} requests failed, more than {}%: the figures are of those that got through", MOST_FAILURES * 100.0)]
     Failures { failed: u64, requests: u64 },
+    #[error(
+        "the cassette holds {rounds} rounds and one that warms up, and Criterion needs {CRITERION_LEAST}: record more, or use llmlab run"
+    )]
+    FewRounds { rounds: usize },
     #[error("the benchmark group `{name}` is longer than {MAX_NAME} bytes")]
     LongName { name: String },
 }
@@ -114,8 +121,10 @@ impl<'a> Bench<'a> {
         {
             return Err(BenchError::SmokeLive { target: live.target.name().into() });
         }
-        let samples = line.sample_size.unwrap_or(settings.runs);
+        let wanted = line.sample_size.unwrap_or(settings.runs);
         let session = RUNTIME.block_on(Box::pin(Session::start(settings)))?;
+        let recorded = session.recorded_rounds().filter(|_| line.mode() != Mode::Smoke);
+        let samples = within(recorded, wanted)?;
         let home = baseline::criterion_home(&Environment::of_process());
         let mut bench = Self {
             name,
@@ -349,6 +358,18 @@ impl<'a> Bench<'a> {
         let summary = summary.measured(baseline::found(&self.home, self.measured.clone(), self.samples));
         summary.write(&path).map_err(|source| BenchError::Write { path, source })
     }
+}
+
+/// As many samples as recordings hold rounds that count: replayed twice, a round would count as two.
+fn within(recorded: Option<u32>, wanted: usize) -> Result<usize, BenchError> {
+    let Some(rounds) = recorded.map(|rounds| rounds.saturating_sub(1) as usize) else { return Ok(wanted) };
+    if rounds < CRITERION_LEAST {
+        return Err(BenchError::FewRounds { rounds });
+    }
+    if rounds < wanted {
+        say(&format!("[llmlab] the cassette holds {rounds} rounds and one that warms up: no more are made"));
+    }
+    Ok(rounds.min(wanted))
 }
 
 fn value(

@@ -1,10 +1,13 @@
 //! Runs that Ctrl-C ends with what they have.
 
+use std::io;
 use std::path::Path;
+use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use super::EXIT_INTERRUPTED;
 use crate::experiment::Group;
 use crate::report::say;
 use crate::run::{self, Finished, Options};
@@ -18,7 +21,7 @@ pub(super) struct Interruptible {
 
 impl Interruptible {
     /// Listens for Ctrl-C from now on.
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().enable_all().build()?;
         let interrupted = runtime.block_on(async { interruption() });
         Ok(Self { runtime, interrupted })
@@ -62,4 +65,27 @@ fn interruption() -> watch::Receiver<bool> {
         stop.closed().await;
     });
     interrupted
+}
+
+/// The future of the signal that ends the server, with its exit code. The signals are caught from here on.
+#[cfg(unix)]
+pub(super) fn end() -> io::Result<impl Future<Output = ExitCode>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => ExitCode::from(EXIT_INTERRUPTED),
+            _ = terminate.recv() => ExitCode::SUCCESS,
+        }
+    })
+}
+
+/// The future of the signal that ends the server, with its exit code. The signals are caught from here on.
+#[cfg(windows)]
+pub(super) fn end() -> io::Result<impl Future<Output = ExitCode>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+        ExitCode::from(EXIT_INTERRUPTED)
+    })
 }

@@ -12,7 +12,8 @@ use clap::{FromArgMatches, Parser, Subcommand};
 
 use crate::report::say;
 use commands::{
-    baseline, claims, completions, gate, man, matrix, mock, report, routing, run, scenarios, targets, trend,
+    baseline, claims, completions, gate, man, matrix, mock, record, report, routing, run, scenarios, targets,
+    trend,
 };
 
 /// Exit code of a gate that found something slower.
@@ -53,6 +54,7 @@ enum Command {
     Scenarios(scenarios::Args),
     Targets(targets::Args),
     Mock(mock::Args),
+    Record(record::Args),
     Report(report::Args),
     Trend(trend::Args),
     Completions(completions::Args),
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Scenarios(args) => scenarios::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Mock(args) => mock::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Trend(args) => trend::run(&args),
         Command::Completions(args) => completions::run(&args),

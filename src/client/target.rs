@@ -1,6 +1,7 @@
 //! What is asked: an endpoint, a dialect, a model and a key.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use rustls::pki_types::CertificateDer;
@@ -137,6 +138,18 @@ impl Target {
         secrets
             .filter(|secret| secret.len() >= 8)
             .fold(text.to_owned(), |text, secret| text.replace(secret, "[key]"))
+    }
+
+    /// The same target, asked by way of a proxy on this machine, which knows the rest of the way.
+    pub(crate) fn by_way_of(&self, proxy: SocketAddr) -> Self {
+        let origin = Origin { tls: false, host: proxy.ip().to_string(), port: proxy.port(), root: None };
+        let path = self.dialect.path().to_owned();
+        Self { origin, base_path: String::new(), path, ..self.clone() }
+    }
+
+    /// The path that stands before those of the API.
+    pub(crate) fn base_path(&self) -> &str {
+        &self.base_path
     }
 
     pub(crate) fn origin(&self) -> &Origin {

@@ -26,7 +26,7 @@ pub struct TlsFacts {
 
 /// The TLS settings of one road, made when its first connection needs them.
 #[derive(Debug, Default)]
-pub(super) struct Settings(OnceCell<Arc<ClientConfig>>);
+pub(crate) struct Settings(OnceCell<Arc<ClientConfig>>);
 
 impl Settings {
     /// Shakes hands on `stream`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::catalog::Profile;
 
-use super::{Defect, Limits, MockError, StandingFault};
+use super::{Defect, Limits, MockError, Replay, StandingFault};
 
 /// Everything that decides what a mock answers, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,8 @@ pub struct MockConfig {
     pub default_answer_tokens: u32,
     /// Keeps the raw bodies of the last requests, to be read at `/_mock/requests`.
     pub keep_bodies: bool,
+    /// The recordings that answer in the place of an engine.
+    pub replay: Option<Replay>,
     /// Threads that serve connections. The clock has one more of its own.
     pub threads: usize,
 }
@@ -55,12 +57,21 @@ impl Default for MockConfig {
             generate: GenerateConfig::default(),
             default_answer_tokens: 128,
             keep_bodies: false,
+            replay: None,
             threads: 2,
         }
     }
 }
 
 impl MockConfig {
+    /// What answers, as [`MOCK_HEADER`](super::MOCK_HEADER) has it.
+    pub(crate) fn label(&self) -> String {
+        match &self.replay {
+            Some(replay) => format!("cassette {}", replay.cassette.label()),
+            None => self.profile.name.clone(),
+        }
+    }
+
     /// Refuses what no server could do.
     pub(crate) fn check(&self) -> Result<(), MockError> {
         let refuse = |field, reason: &str| Err(MockError::Config { field, reason: reason.to_owned() });

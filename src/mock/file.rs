@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cassette::{Cassette, CassetteError};
 use crate::catalog::{self, Profile};
 use crate::seed::Seed;
 
-use super::{Entrance, GenerateConfig, Limits, Mock, MockConfig, MockError, StandingFault, Time};
+use super::{Entrance, GenerateConfig, Limits, Mock, MockConfig, MockError, Replay, StandingFault, Time};
 
 /// Everything that decides what a mock of its own answers, when, and where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +19,13 @@ use super::{Entrance, GenerateConfig, Limits, Mock, MockConfig, MockError, Stand
 pub struct MockFile {
     /// The engine that is simulated.
     pub profile: String,
-    /// Multiplies every time of the engine.
+    /// The directory of recordings that answer in the place of an engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cassette: Option<PathBuf>,
+    /// What answers a request that was not recorded.
+    #[serde(skip_serializing_if = "Fallback::is_default")]
+    pub cassette_fallback: Fallback,
+    /// Multiplies every simulated or recorded time.
     pub slowdown: f64,
     /// The seed of all noise.
     pub seed: u64,
@@ -44,6 +52,23 @@ pub struct MockFile {
     pub generate: GenerateFile,
 }
 
+/// What answers a request that was not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// An error that says what was.
+    #[default]
+    None,
+    /// The next recording in its dialect.
+    Next,
+}
+
+impl Fallback {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The knobs of `/generate`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -65,6 +90,8 @@ impl Default for MockFile {
         let config = MockConfig::default();
         Self {
             profile: Profile::DEFAULT.into(),
+            cassette: None,
+            cassette_fallback: Fallback::default(),
             slowdown: config.slowdown,
             seed: Seed::DEFAULT.0,
             host: Ipv4Addr::LOCALHOST.into(),
@@ -150,10 +177,23 @@ impl MockFile {
                 cache_max_entries: generate.cache_max_entries,
                 single_flight: generate.single_flight,
             },
+            replay: self.replay()?,
             default_answer_tokens: self.default_answer_tokens,
             keep_bodies: self.keep_bodies,
             ..MockConfig::default()
         })
+    }
+
+    /// The recordings that answer, read; absent where an engine is simulated.
+    ///
+    /// # Errors
+    /// [`MockError`] when they cannot be read.
+    pub fn replay(&self) -> Result<Option<Replay>, MockError> {
+        let Some(directory) = &self.cassette else { return Ok(None) };
+        let unread =
+            |error: CassetteError| MockError::Config { field: "cassette", reason: error.to_string() };
+        let cassette = Arc::new(Cassette::read(directory).map_err(unread)?);
+        Ok(Some(Replay { cassette, next: self.cassette_fallback == Fallback::Next }))
     }
 
     /// Why it listens on loopback addresses alone.

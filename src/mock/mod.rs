@@ -10,6 +10,7 @@
 //! **Ways in.** Plain HTTP/1.1 and HTTP/2 at its address; TLS and links of any length at an [`Entrance`].
 //! **Truth.** First token after `slowdown (overhead + prefill · uncached + cached · read)`, then one token each
 //! `slowdown · decode`, all with seeded noise. Every response says so in the header [`MOCK_HEADER`].
+//! **Replay.** With a [`Replay`] recorded answers come instead, at their recorded times; the header says that too.
 
 mod answer;
 pub mod batch;
@@ -31,6 +32,7 @@ mod listener;
 mod log;
 mod pacer;
 pub mod prompt;
+mod replay;
 pub mod replies;
 mod routes;
 mod server;
@@ -48,17 +50,19 @@ use serde::{Deserialize, Serialize};
 pub use config::{GenerateConfig, MockConfig};
 pub use defect::{Defect, UnknownDefect};
 pub use faults::{Fault, FaultKind};
-pub use file::{GenerateFile, MockFile};
+pub use file::{Fallback, GenerateFile, MockFile};
 pub use generate::{BATCH_SIZE, GenerateCounts};
 pub use limits::Limits;
 pub use link::FIRST_WINDOW;
 pub use log::ReceivedRequest;
+pub use replay::Replay;
 pub use server::{Entrance, Mock};
 pub use standing::{FaultError, StandingFault};
 pub use state::MockState;
 pub use time::{NoTime, Time};
 
-/// The header on every response, `<profile>; slowdown=<x>`, by which a client labels its results simulated.
+/// The header on every response, by which a client labels its results: simulated for `<profile>; slowdown=<x>`,
+/// replayed for `cassette <label>; slowdown=<x>`.
 pub const MOCK_HEADER: &str = "x-llmlab-mock";
 
 /// Why a mock could not be started.

@@ -44,20 +44,30 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/models", get(async || json_response(&models())))
         .route("/stats", get(stats))
         .merge(control::router())
-        .fallback(async || error(Dialect::OpenAi, 404, "not_found_error", "no such path"))
-        .method_not_allowed_fallback(async || {
-            error(Dialect::OpenAi, 405, "invalid_request_error", "the path knows another method")
-        })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .fallback(path_unknown)
+        .method_not_allowed_fallback(method_unknown)
+        .layer(body_limit())
         .layer(middleware::from_fn_with_state(Arc::clone(&app), label))
         .with_state(app)
 }
 
-/// Says on every response that it is simulated, and by what.
-async fn label(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn path_unknown() -> Response {
+    error(Dialect::OpenAi, 404, "not_found_error", "no such path")
+}
+
+pub(crate) async fn method_unknown() -> Response {
+    error(Dialect::OpenAi, 405, "invalid_request_error", "the path knows another method")
+}
+
+pub(crate) fn body_limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(BODY_LIMIT)
+}
+
+/// Says on every response that it is simulated or replayed, and by what.
+pub(crate) async fn label(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let version = request.version();
     let mut response = next.run(request).await;
-    let label = format!("{}; slowdown={}", app.config.profile.name, app.config.slowdown);
+    let label = format!("{}; slowdown={}", app.config.label(), app.config.slowdown);
     if let Ok(label) = HeaderValue::from_str(&label) {
         response.headers_mut().insert(HeaderName::from_static(MOCK_HEADER), label);
     }
@@ -67,7 +77,7 @@ async fn label(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     response
 }
 
-type Received = Result<Bytes, BytesRejection>;
+pub(crate) type Received = Result<Bytes, BytesRejection>;
 
 async fn messages(
     app: State<Arc<App>>,
@@ -120,12 +130,9 @@ async fn answered(
     body: Received,
 ) -> Response {
     let received = Instant::now();
-    let body = match body {
+    let body = match body_of(dialect, body) {
         Ok(body) => body,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return error(dialect, 413, "request_too_large", "the body is longer than 16 MiB");
-        }
-        Err(rejection) => return error(dialect, 400, "invalid_request_error", &rejection.body_text()),
+        Err(refusal) => return refusal,
     };
     let (draw, noise) = match drawn(app, headers, &body) {
         Ok(drawn) => drawn,
@@ -191,6 +198,17 @@ impl Refused {
     }
 }
 
+/// The body, or the refusal of one that could not be received.
+#[expect(clippy::result_large_err, reason = "it is the response")]
+pub(crate) fn body_of(dialect: Dialect, body: Received) -> Result<Bytes, Response> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            error(dialect, 413, "request_too_large", "the body is longer than 16 MiB")
+        }
+        _ => error(dialect, 400, "invalid_request_error", &rejection.body_text()),
+    })
+}
+
 /// Understands a request and takes it into the books.
 fn call(
     app: &Arc<App>,
@@ -237,7 +255,7 @@ fn instructed(ask: Ask, headers: &HeaderMap) -> Result<Ask, ApiError> {
     })
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -23,7 +23,7 @@ use super::log::ReceivedRequest;
 use super::pacer::{Pacer, lock};
 use super::state::{App, MockState};
 use super::tls::{Identity, TlsListener};
-use super::{MockError, PacingReport, routes};
+use super::{MockError, PacingReport, replay, routes};
 
 /// A running mock. It has a runtime and threads of its own, can be started and dropped inside another runtime,
 /// and stops when dropped: requests in flight are cut.
@@ -217,7 +217,11 @@ where
     L: Listener<Addr = SocketAddr>,
     Peer: for<'a> Connected<IncomingStream<'a, L>>,
 {
-    let router = routes::router(Arc::clone(app)).into_make_service_with_connect_info::<Peer>();
+    let router = match &app.config.replay {
+        Some(replay) => replay::router(Arc::clone(app), replay.clone()),
+        None => routes::router(Arc::clone(app)),
+    };
+    let router = router.into_make_service_with_connect_info::<Peer>();
     handle.spawn(async move { axum::serve(listener, router).await });
 }
 

@@ -18,6 +18,7 @@ use super::faults::Faults;
 use super::generate::{Flights, GenerateCounts};
 use super::limits::{Limiter, TooMany};
 use super::pacer::{Pacer, lock};
+use super::replay::Turns;
 use super::replies::ReplyCache;
 use super::slowdown;
 use super::standing::Fates;
@@ -26,7 +27,7 @@ use super::{Defect, FaultKind, PacingReport, log::RequestLog};
 /// What a mock has seen and done so far, as `GET /_mock/state` gives it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MockState {
-    /// The engine profile.
+    /// The engine profile, or the cassette that is replayed.
     pub profile: String,
     /// The factor on all its times.
     pub slowdown: f64,
@@ -72,6 +73,7 @@ pub(crate) struct App {
     pub(crate) flights: Flights,
     pub(crate) log: Mutex<RequestLog>,
     pub(crate) replies: Mutex<ReplyCache>,
+    pub(crate) turns: Turns,
     pub(crate) generated: Mutex<GenerateCounts>,
     pub(crate) connections: AtomicU64,
     pub(crate) tls_full: AtomicU64,
@@ -100,6 +102,7 @@ impl App {
             flights: Flights::default(),
             log: Mutex::default(),
             replies: Mutex::default(),
+            turns: Turns::default(),
             generated: Mutex::default(),
             connections: AtomicU64::new(0),
             tls_full: AtomicU64::new(0),
@@ -217,6 +220,7 @@ impl App {
     /// Back to the state of a fresh start, but for connections and requests in flight.
     pub(crate) fn reset(&self) {
         lock(&self.replies).clear();
+        self.turns.clear();
         lock(&self.answered).clear();
         *lock(&self.cache) = PromptCache::default();
         lock(&self.faults).clear();
@@ -238,7 +242,7 @@ impl App {
             lock(&self.requests).iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         let generate = GenerateCounts { entries: lock(&self.replies).len(), ..*lock(&self.generated) };
         MockState {
-            profile: self.config.profile.name.clone(),
+            profile: self.config.label(),
             slowdown: self.config.slowdown,
             seed: self.seed().0,
             requests,

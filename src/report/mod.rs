@@ -1,6 +1,7 @@
 //! Results for people and programs: one exporter a file. Nothing here computes a statistic.
 
 pub mod baseline;
+pub mod cassette;
 #[cfg(feature = "cli")]
 pub mod charts;
 pub mod claims;

@@ -61,6 +61,7 @@ pub async fn run(
     if selection.groups.is_empty() {
         return Err(options.nothing(&selection));
     }
+    let options = &options.within(session.recorded_rounds())?;
     announce(&session, name, options, &selection)?;
     let write = |source| StartError::Write { path: directory.into(), source };
     let journal = Journal::create(directory, &session.provenance().run_id).map_err(write)?;
@@ -143,6 +144,22 @@ impl Options {
             group.control_of(other).is_some_and(|control| std::ptr::eq(&group.arms[control], arm))
         };
         matches(arm) || group.arms.iter().any(|other| matches(other) && controls(other))
+    }
+
+    /// As many rounds as recordings hold: replayed twice, a round would count as two.
+    fn within(&self, recorded: Option<u32>) -> Result<Self, StartError> {
+        let Some(recorded) = recorded else { return Ok(self.clone()) };
+        let most = recorded.checked_sub(1).filter(|rounds| *rounds > 0).ok_or(StartError::OneRound)?;
+        let stop = match self.stop {
+            Stop::After(rounds) => Stop::After(rounds.min(most)),
+            Stop::Decided { most: wanted } => Stop::Decided { most: wanted.min(most) },
+        };
+        if stop != self.stop {
+            say(&format!(
+                "[llmlab] the cassette holds {most} rounds and one that warms up: no more are made"
+            ));
+        }
+        Ok(Self { stop, ..self.clone() })
     }
 
     fn nothing(&self, selection: &Selection) -> StartError {

@@ -8,10 +8,12 @@
 mod drive;
 mod findings;
 mod plan;
+mod record;
 
 pub use drive::run;
 pub use findings::findings;
 pub use plan::{Extent, Selection, announcement, doubts, estimate};
+pub use record::{Asked, RecordError, record};
 
 use std::path::PathBuf;
 
@@ -105,6 +107,9 @@ pub enum StartError {
         /// Why.
         reason: String,
     },
+    /// The recordings hold no round that counts.
+    #[error("the cassette holds one round of an arm, and that one only warms up: record more")]
+    OneRound,
     /// No group has the metric that should decide.
     #[error("--metric `{metric}`: no group of {optimization} has it; there are {known}")]
     Metric {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::experiment::{Arm, Group, plan};
+use crate::recorder::Recorder;
 use crate::session::{Estimate, Session};
 use crate::settings::TargetKind;
 
@@ -25,7 +26,9 @@ impl Selection {
             let mut obstacles: BTreeMap<String, Vec<String>> = BTreeMap::new();
             let mut selected = Vec::new();
             for (index, arm) in group.arms.iter().enumerate().filter(|(_, arm)| wanted(&group, arm)) {
-                match arm.obstacle(session, dialect) {
+                let obstacle =
+                    arm.obstacle(session, dialect).or_else(|| session.unrecorded(&group.name, &arm.label()));
+                match obstacle {
                     None => selected.push(index),
                     Some(reason) => obstacles.entry(reason).or_default().push(arm.label()),
                 }
@@ -67,7 +70,7 @@ pub fn announcement(session: &Session, extent: &Extent, skipped: &[String]) -> V
         }
     };
     let cost = match (&session.settings().target, usd) {
-        (TargetKind::Mock(_), _) => String::new(),
+        (TargetKind::Mock(_) | TargetKind::Cassette(_), _) => String::new(),
         (TargetKind::Live(_), Some(usd)) => format!(", and spend {about} {usd}"),
         (TargetKind::Live(_), None) => ", at a price that is not known (prices in llmlab.toml)".into(),
     };
@@ -81,13 +84,19 @@ pub fn announcement(session: &Session, extent: &Extent, skipped: &[String]) -> V
             provenance.model
         ));
     }
+    if let Some(recorder) = session.recorder() {
+        let to = recorder.directory().display();
+        lines.push(format!(
+            "recorded to {to} by way of a proxy, whose own time is in the figures of this run and in no recording"
+        ));
+    }
     lines.extend(skipped.iter().cloned());
     lines
 }
 
 /// What the instrument says of itself after a run, as the end of a sentence.
 pub fn doubts(session: &Session) -> String {
-    let mut text = String::new();
+    let mut text = session.recorder().map(recorded).unwrap_or_default();
     if let Some(pacing) = session.pacing().filter(|pacing| pacing.n > 0) {
         let ms = |ns: u64| ns as f64 / 1e6;
         text += &format!(
@@ -106,4 +115,13 @@ pub fn doubts(session: &Session) -> String {
         "; this client looked at a read at most {:.1} ms late",
         session.client_lag().as_secs_f64() * 1e3
     )
+}
+
+/// What was recorded of a run.
+fn recorded(recorder: &Recorder) -> String {
+    let report = recorder.report();
+    let at = recorder.directory().display();
+    let lost =
+        report.complaint.map(|complaint| format!("; WARNING: not all: {complaint}")).unwrap_or_default();
+    format!("; {} exchanges are recorded in {at}{lost}", report.recorded)
 }

@@ -121,7 +121,7 @@ pub enum BudgetError {
 #[derive(Debug)]
 pub struct Budget {
     max_requests: Option<u64>,
-    /// Simulated dollars are not spent; only a live target has a bound.
+    /// Simulated and replayed dollars are not spent; only a live target has a bound.
     max_usd: Option<Usd>,
     /// Whether somebody set the bound in dollars, which then must be kept.
     insists_on_usd: bool,
@@ -140,7 +140,7 @@ pub struct Used {
 impl Budget {
     pub(super) fn new(settings: &Settings) -> Self {
         let max_usd = match settings.target {
-            TargetKind::Mock(_) => None,
+            TargetKind::Mock(_) | TargetKind::Cassette(_) => None,
             TargetKind::Live(_) => Some(settings.max_usd.unwrap_or(Settings::DEFAULT_MAX_USD)),
         };
         Self {

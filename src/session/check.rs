@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use serde::Serialize;
 
-use super::start_mock;
+use super::{replay, start_mock};
 use crate::catalog;
 use crate::client::control::{Control, Listing};
 use crate::client::{Client, Target, Timeouts};
@@ -74,16 +74,19 @@ impl Check {
         }
     }
 
-    /// Starts what `settings` ask, looks at it, and stops it again if it is the mock.
+    /// Starts what `settings` ask, looks at it, and stops it again if it runs in this process. Recordings are not asked:
+    /// they answer what was recorded.
     pub async fn of_settings(settings: &Settings, ask: bool) -> Self {
-        match &settings.target {
-            TargetKind::Live(live) => Self::of(live, ask).await,
-            TargetKind::Mock(mock) => match start_mock(mock, settings.seed) {
-                Err(error) => Self::failed(error),
-                Ok((_, _mock, targets)) => {
-                    Self::of(&LiveSettings { target: targets[0].clone(), prices: None }, ask).await
-                }
-            },
+        let (started, ask) = match &settings.target {
+            TargetKind::Live(live) => return Self::of(live, ask).await,
+            TargetKind::Mock(mock) => (start_mock(mock, settings.seed), ask),
+            TargetKind::Cassette(replayed) => (replay::start(replayed), false),
+        };
+        match started {
+            Err(error) => Self::failed(error),
+            Ok((_, _mock, targets)) => {
+                Self::of(&LiveSettings { target: targets[0].clone(), prices: None }, ask).await
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod check;
 mod collected;
 mod journal;
 mod record;
+mod replay;
 mod roads;
 
 pub use budget::{Budget, BudgetError, Demand, Estimate, Used};
@@ -28,6 +29,7 @@ use crate::client::control::{Control, ControlError};
 use crate::client::{Answer, Auth, Client, Failure, Road, Target, TargetError, Wait, Watch};
 use crate::mock::{Defect, Mock, MockConfig, MockError, PacingReport};
 use crate::provenance::{self, Machine, Provenance, Truth, Versions};
+use crate::recorder::{Recorder, RecorderError};
 use crate::seed::{DRAW_HEADER, DrawId, Seed};
 use crate::settings::{LiveSettings, MockSettings, Pricing, Settings, TargetKind};
 use crate::wire::{Ask, Dialect, SCRIPT_HEADER, SERVING_HEADER, Serving};
@@ -70,6 +72,9 @@ pub enum SessionError {
         /// What happened.
         source: ControlError,
     },
+    /// Its exchanges cannot be recorded.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
     /// The run would cost more than it may.
     #[error(transparent)]
     Budget(#[from] BudgetError),
@@ -136,6 +141,7 @@ pub struct Session {
     settings: Settings,
     provenance: Provenance,
     mock: Option<Mock>,
+    recorder: Option<Recorder>,
     clients: BTreeMap<&'static str, Client>,
     roads: roads::Roads,
     context_tokens: Option<u64>,
@@ -163,8 +169,13 @@ impl Session {
                 let (truth, mock, targets) = start_mock(mock, settings.seed)?;
                 (truth, Some(mock), targets)
             }
+            TargetKind::Cassette(replayed) => {
+                let (truth, mock, targets) = replay::start(replayed)?;
+                (truth, Some(mock), targets)
+            }
             TargetKind::Live(live) => (Truth::Live, None, vec![live.target.clone()]),
         };
+        let recorder = replay::recorder(&settings, &targets[0])?;
         let (started, run_id) = provenance::start_of_run();
         let first = &targets[0];
         let mut session = Self {
@@ -182,9 +193,14 @@ impl Session {
             },
             budget: Budget::new(&settings),
             clients: targets
-                .into_iter()
+                .iter()
+                .map(|target| match &recorder {
+                    Some(recorder) => target.by_way_of(recorder.addr()),
+                    None => target.clone(),
+                })
                 .map(|target| (target.dialect().name(), Client::new(target, settings.timeouts)))
                 .collect(),
+            recorder,
             roads: roads::Roads::default(),
             settings,
             mock,
@@ -249,14 +265,36 @@ impl Session {
 
     /// Whether the engine is this session's own mock, whose clock can be moved.
     pub fn is_simulated(&self) -> bool {
-        self.mock.is_some()
+        matches!(self.settings.target, TargetKind::Mock(_))
+    }
+
+    /// What records every exchange, if anything does.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
+    }
+
+    /// The rounds of every arm that recordings hold, the one that warms up included: another would have no answer.
+    /// Absent where the answers are not recorded.
+    pub fn recorded_rounds(&self) -> Option<u32> {
+        match &self.settings.target {
+            TargetKind::Cassette(replayed) => Some(replayed.cassette.rounds().unwrap_or_default()),
+            _ => None,
+        }
+    }
+
+    /// Why recordings cannot answer an arm of a group, in a sentence; absent if they can, or if nothing is replayed.
+    pub fn unrecorded(&self, group: &str, label: &str) -> Option<String> {
+        let TargetKind::Cassette(replayed) = &self.settings.target else { return None };
+        let cassette = &replayed.cassette;
+        let missing = || format!("it is not in the cassette {}", cassette.name());
+        (!cassette.has_arm(group, label)).then(missing)
     }
 
     /// The engine that is simulated and the factor on its times, where that is known.
     pub fn engine(&self) -> Option<(&Profile, f64)> {
         match &self.settings.target {
             TargetKind::Mock(mock) => Some((&mock.profile, mock.slowdown)),
-            TargetKind::Live(_) => None,
+            TargetKind::Cassette(_) | TargetKind::Live(_) => None,
         }
     }
 
@@ -310,7 +348,7 @@ impl Session {
     pub fn small_engine(&self) -> Option<&Profile> {
         match &self.settings.target {
             TargetKind::Mock(mock) => Some(&mock.small),
-            TargetKind::Live(_) => None,
+            TargetKind::Cassette(_) | TargetKind::Live(_) => None,
         }
     }
 
@@ -324,7 +362,7 @@ impl Session {
     pub fn defect(&self) -> Option<Defect> {
         match &self.settings.target {
             TargetKind::Mock(mock) => mock.defect,
-            TargetKind::Live(_) => None,
+            TargetKind::Cassette(_) | TargetKind::Live(_) => None,
         }
     }
 
@@ -353,7 +391,8 @@ impl Session {
     /// The client that asks in `dialect` over `road`.
     fn client(&self, dialect: Dialect, road: &Road) -> Result<Client, AskError> {
         let ordinary = self.clients.get(dialect.name()).ok_or(AskError::Dialect(dialect))?;
-        let client = self.roads.client(road, ordinary, self.mock.as_ref(), self.settings.timeouts);
+        let simulator = self.mock.as_ref().filter(|_| self.is_simulated() && self.recorder.is_none());
+        let client = self.roads.client(road, ordinary, simulator, self.settings.timeouts);
         client.map_err(|error| AskError::Road(error.to_string()))
     }
 
@@ -446,10 +485,10 @@ impl Session {
     }
 
     /// Tells the mock which draw a request is, so that its noise never depends on the order of requests, what its
-    /// model says, and how it serves. A live target is told nothing.
+    /// model says, and how it serves; and a recorder which draw it records. A live target is told nothing.
     fn mock_headers(&self, draw: &DrawId, ask: &Ask) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if self.mock.is_none() {
+        if self.mock.is_none() && self.recorder.is_none() {
             return headers;
         }
         let draw = Some((DRAW_HEADER, draw.to_string()));

@@ -10,7 +10,7 @@ use crate::mock::{Mock, MockError};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RoadError {
     #[error(
-        "of a real target, TLS, HTTP and distance are its own: only whether connections are reused can be chosen"
+        "TLS, HTTP and distance are the target's own unless it is simulated, and not recorded: only whether connections are reused can be chosen"
     )]
     NotSimulated,
     #[error(transparent)]

@@ -19,10 +19,10 @@ const fn variable(name: &'static str, meaning: &'static str) -> Variable {
 }
 
 /// Every setting.
-pub const VARIABLES: [Variable; 19] = [
+pub const VARIABLES: [Variable; 20] = [
     variable(
         "LLMLAB_TARGET",
-        "what answers: mock (default), anthropic, openai, litellm, ollama, vllm, llamacpp, a name of llmlab.toml, or DIALECT+URL such as openai+http://127.0.0.1:8080",
+        "what answers: mock (default), anthropic, openai, litellm, ollama, vllm, llamacpp, a name of llmlab.toml, DIALECT+URL such as openai+http://127.0.0.1:8080, or cassette:DIR for recordings",
     ),
     variable("LLMLAB_MODEL", "the model to ask for, or to simulate"),
     variable(
@@ -38,11 +38,15 @@ pub const VARIABLES: [Variable; 19] = [
     variable("LLMLAB_PROFILE", "the engine that the mock simulates (default: fast)"),
     variable(
         "LLMLAB_MOCK_SLOWDOWN",
-        "multiplies every simulated time, such as 1.3 (default: 1), or those of a group or an arm, such as caching/cached=1.3; commas between several",
+        "multiplies every simulated or replayed time, such as 1.3 (default: 1), or those of a group or an arm, such as caching/cached=1.3; commas between several",
     ),
     variable(
         "LLMLAB_MOCK_DEFECT",
         "lets the simulated world break an assumption, so that a prediction must fail: buffered, uncached, hidden-cache, contended, slow-small, serial-tools, stale-guesses, closing, answer-cache (default: none)",
+    ),
+    variable(
+        "LLMLAB_RECORD",
+        "a new directory to which every exchange is recorded, for cassette:DIR to replay",
     ),
     variable("LLMLAB_SEED", "the seed of all randomness (default: 20)"),
     variable("LLMLAB_RUNS", "samples for each benchmark (default: 20); --sample-size wins"),

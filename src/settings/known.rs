@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::targets::{self, MOCK, TargetFile};
-use super::{AuthKind, Environment, LiveSettings, SettingsError, TargetEntry};
+use super::targets::{self, CASSETTE, MOCK, TargetFile};
+use super::{AuthKind, Environment, LiveSettings, Settings, SettingsError, TargetEntry};
 use crate::wire::Dialect;
 
 /// A target that `LLMLAB_TARGET` may name.
@@ -19,7 +19,7 @@ pub struct KnownTarget {
     pub is_chosen: bool,
     /// What it needs a key for.
     pub key: Key,
-    /// What is asked, and where; absent for the mock, which every run starts for itself.
+    /// What is asked, and where; absent for the mock and for recordings, which every run starts for itself.
     entry: Option<TargetEntry>,
 }
 
@@ -33,6 +33,8 @@ pub enum Origin {
     File,
     /// It is a dialect and a URL, in the environment or on the command line.
     Url,
+    /// It is a directory of recordings.
+    Cassette,
 }
 
 impl fmt::Display for Origin {
@@ -41,6 +43,7 @@ impl fmt::Display for Origin {
             Self::BuiltIn => "built in",
             Self::File => targets::FILE,
             Self::Url => "URL",
+            Self::Cassette => "recordings",
         })
     }
 }
@@ -95,8 +98,8 @@ impl KnownTarget {
 
     fn of(environment: &Environment, file: &TargetFile, name: String) -> Result<Self, SettingsError> {
         let is_chosen = name == environment.get("LLMLAB_TARGET").unwrap_or(MOCK);
-        if name == MOCK {
-            let origin = Origin::BuiltIn;
+        if name == MOCK || name.starts_with(CASSETTE) {
+            let origin = if name == MOCK { Origin::BuiltIn } else { Origin::Cassette };
             return Ok(Self { name, origin, is_chosen, key: Key::None, entry: None });
         }
         let Some(entry) = targets::entry(file, &name)? else {
@@ -117,22 +120,30 @@ impl KnownTarget {
         Ok(Self { key: Key::of(environment, &entry), entry: Some(entry), name, origin, is_chosen })
     }
 
-    /// The dialect it answers in; absent for the mock, which speaks them all.
+    /// The dialect it answers in; absent for what a run starts for itself.
     pub fn dialect(&self) -> Option<Dialect> {
         self.entry.as_ref().map(|entry| entry.dialect)
     }
 
-    /// Where it answers; absent for the mock.
+    /// Where it answers; absent for what a run starts for itself.
     pub fn base_url(&self) -> Option<&str> {
         self.entry.as_ref().map(|entry| entry.base_url.as_str())
     }
 
-    /// The model it is asked for; absent for the mock, which has one for each dialect.
+    /// The model it is asked for; absent for what a run starts for itself.
     pub fn model(&self) -> Option<&str> {
         self.entry.as_ref().map(|entry| entry.model.as_str())
     }
 
-    /// The target ready to be asked; absent for the mock.
+    /// The settings of a run that asks it.
+    ///
+    /// # Errors
+    /// When its recordings cannot be read, say.
+    pub fn settings(&self) -> Result<Settings, SettingsError> {
+        Settings::from_environment(&Environment::of(&[("LLMLAB_TARGET", &self.name)]))
+    }
+
+    /// The target ready to be asked; absent for what a run starts for itself.
     ///
     /// # Errors
     /// When its key is missing, or its address is none.

@@ -10,13 +10,15 @@ mod targets;
 
 pub use environment::{Environment, VARIABLES, Variable, help};
 pub use known::{Key, KnownTarget, Origin};
-pub use targets::{AuthKind, MOCK, Pricing, TargetEntry, TargetFile, TargetKind};
+pub use targets::{AuthKind, CASSETTE, MOCK, Pricing, TargetEntry, TargetFile, TargetKind};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cassette::Cassette;
 use crate::catalog::{self, Profile};
 use crate::client::{RetryPolicy, Target, TargetError, Timeouts};
 use crate::mock::Defect;
@@ -82,6 +84,8 @@ pub struct Settings {
     pub max_usd: Option<f64>,
     /// The most requests a run may send; absent means the plan's own number, and what has to be sent again.
     pub max_requests: Option<u64>,
+    /// Where every exchange is recorded to, if anywhere.
+    pub record: Option<RecordSettings>,
     /// Bounds on the phases of an exchange.
     pub timeouts: Timeouts,
     /// How failed exchanges are tried again.
@@ -123,6 +127,26 @@ pub struct LiveSettings {
     pub target: Target,
     /// Its prices; absent when nobody stated them.
     pub prices: Option<Pricing>,
+}
+
+/// Recordings that answer.
+#[derive(Debug, Clone)]
+pub struct CassetteSettings {
+    /// The recordings.
+    pub cassette: Arc<Cassette>,
+    /// Every recorded time is multiplied by this.
+    pub slowdown: f64,
+    /// The model to ask for, where not the recordings' first.
+    pub model: Option<String>,
+}
+
+/// Where exchanges are recorded to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordSettings {
+    /// A directory without recordings.
+    pub directory: PathBuf,
+    /// What answers, in words: software, version, model file.
+    pub engine: Option<String>,
 }
 
 impl Settings {
@@ -185,6 +209,9 @@ impl Settings {
             embeddings: targets::embeddings(environment)?,
             max_usd,
             max_requests: environment.parse("LLMLAB_MAX_REQUESTS", "a whole number")?,
+            record: environment
+                .get("LLMLAB_RECORD")
+                .map(|directory| RecordSettings { directory: directory.into(), engine: None }),
             timeouts: timeouts(environment)?,
             retries: RetryPolicy::default(),
             test_live: environment.get("LLMLAB_TEST_LIVE").is_some_and(|value| value == "1"),

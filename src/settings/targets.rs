@@ -1,11 +1,13 @@
 //! From a name to a target: built in, in `llmlab.toml`, or a URL.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Environment, LiveSettings, MockSettings, SettingsError};
+use super::{CassetteSettings, Environment, LiveSettings, MockSettings, SettingsError};
+use crate::cassette::Cassette;
 use crate::catalog::{self, Model};
 use crate::client::{Auth, Target};
 use crate::price::{Price, Usd};
@@ -13,6 +15,9 @@ use crate::wire::{Dialect, Usage};
 
 /// The name of the target that needs no key and no network.
 pub const MOCK: &str = "mock";
+
+/// What stands before a directory of recordings that answer.
+pub const CASSETTE: &str = "cassette:";
 
 pub(super) const FILE: &str = "llmlab.toml";
 const BUILT_IN: &str = include_str!("../../fixtures/targets.toml");
@@ -23,6 +28,8 @@ const BUILT_IN: &str = include_str!("../../fixtures/targets.toml");
 pub enum TargetKind {
     /// The mock, started for the run: simulated figures.
     Mock(MockSettings),
+    /// Recordings, played by the mock: replayed figures.
+    Cassette(CassetteSettings),
     /// A real endpoint: live figures.
     Live(LiveSettings),
 }
@@ -125,6 +132,9 @@ pub(super) fn choose(
         }
         return Ok(TargetKind::Mock(mock));
     }
+    if let Some(directory) = name.strip_prefix(CASSETTE) {
+        return cassette(environment, Path::new(directory), mock).map(TargetKind::Cassette);
+    }
     let entry = entry(file, name)?.ok_or_else(|| environment.misfit("LLMLAB_TARGET", &unknown(file)))?;
     live(environment, name, &overridden(environment, entry)).map(TargetKind::Live)
 }
@@ -138,6 +148,30 @@ pub(super) fn overridden(environment: &Environment, mut entry: TargetEntry) -> T
         entry.model = model.into();
     }
     entry
+}
+
+/// The recordings of a directory.
+fn cassette(
+    environment: &Environment,
+    directory: &Path,
+    mock: MockSettings,
+) -> Result<CassetteSettings, SettingsError> {
+    if !mock.slowed.is_empty() {
+        let reason = "of recordings, all times are multiplied or none: give a factor alone";
+        return Err(environment.misfit("LLMLAB_MOCK_SLOWDOWN", reason));
+    }
+    let cassette = Cassette::read(directory);
+    let cassette = cassette.map_err(|error| environment.misfit("LLMLAB_TARGET", &error.to_string()))?;
+    let asked_for = |name: &&str| cassette.recordings().iter().any(|one| one.request.model == **name);
+    let model = environment.get("LLMLAB_MODEL");
+    if let Some(unknown) = model.filter(|model| !asked_for(model)) {
+        let models: BTreeSet<_> = cassette.recordings().iter().map(|one| &*one.request.model).collect();
+        let models = models.into_iter().collect::<Vec<_>>().join(", ");
+        let reason = format!("no recording asks for {unknown}; there are {models}");
+        return Err(environment.misfit("LLMLAB_MODEL", &reason));
+    }
+    let model = model.map(str::to_owned);
+    Ok(CassetteSettings { cassette: Arc::new(cassette), slowdown: mock.slowdown, model })
 }
 
 /// The endpoint that turns texts into vectors, where one is named.
@@ -191,7 +225,8 @@ pub(super) fn unknown(file: &TargetFile) -> String {
         .collect();
     let dialects = Dialect::ALL.map(Dialect::name).join(", ");
     format!(
-        "no such target; known are {}, a [targets.NAME] of {FILE}, or DIALECT+URL with a dialect of {dialects}",
+        "no such target; known are {}, a [targets.NAME] of {FILE}, DIALECT+URL with a dialect of {dialects}, or \
+         {CASSETTE}DIR",
         known.join(", ")
     )
 }

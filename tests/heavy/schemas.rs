@@ -1,6 +1,7 @@
 //! The written formats, held to their published schemas.
 
 use std::fs;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
@@ -248,9 +249,58 @@ fn a_result_with_anything_wrong_is_refused() {
     }
 }
 
+static CASSETTE: LazyLock<Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&schema("cassette.v1.json")).expect("a schema"));
+
+/// The recordings of a directory.
+fn recordings(directory: &Path) -> Vec<Value> {
+    let files = fs::read_dir(directory).expect("a cassette").flatten().map(|file| file.path());
+    let text = |path| fs::read_to_string(path).expect("a recording is text");
+    files.map(|path| serde_json::from_str(&text(path)).expect("JSON")).collect()
+}
+
+#[test]
+fn recordings_that_ship_and_those_of_a_run_fit_their_schema() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let tape = directory.path().join("tape");
+    let run = command("llmlab")
+        .args(["record", "--prompt", "What is it?", "--out"])
+        .arg(&tape)
+        .output()
+        .expect("the command runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let shipped = root().join("fixtures/cassettes");
+    let names = ["smollm2-anthropic", "smollm2-openai"].map(|name| shipped.join(name));
+    let all: Vec<_> = names.iter().chain([&tape]).flat_map(|directory| recordings(directory)).collect();
+    assert_eq!(all.len(), 18);
+    for recording in &all {
+        assert_valid(&CASSETTE, recording);
+    }
+    for (pointer, value) in [
+        ("/schema_version", json!(2)),
+        ("/hash", json!("short")),
+        ("/recorded/mode", json!("real")),
+        ("/request/dialect", json!("klingon")),
+        ("/response/chunks/0", json!({"at_ns": 1})),
+        ("/response/chunks/0", json!({"at_ns": 1, "text": "a", "base64": "YQ=="})),
+        ("/response/ending", json!("sad")),
+    ] {
+        let mut wrong = all[0].clone();
+        *wrong.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
+        assert!(!CASSETTE.is_valid(&wrong), "{pointer}");
+    }
+}
+
 #[test]
 fn every_field_of_the_schemas_is_explained_and_every_object_is_closed() {
-    for name in ["record.v1.json", "summary.v1.json", "baseline.v1.json", "results.v1.json", "gate.v1.json"] {
+    for name in [
+        "record.v1.json",
+        "summary.v1.json",
+        "baseline.v1.json",
+        "results.v1.json",
+        "gate.v1.json",
+        "cassette.v1.json",
+    ] {
         let schema = schema(name);
         jsonschema::meta::validate(&schema).expect("a JSON Schema 2020-12");
         explained(name, &schema);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. A new module finds its place here, and in the README.
-const FLOORS: [&str; 25] = [
+const FLOORS: [&str; 27] = [
     "metric",
     "stats",
     "wire",
@@ -13,9 +13,11 @@ const FLOORS: [&str; 25] = [
     "embedding",
     "catalog",
     "timeline",
+    "cassette",
     "provenance",
     "mock",
     "client",
+    "recorder",
     "settings",
     "session",
     "scenario",

@@ -5,6 +5,7 @@ mod agent;
 mod baseline;
 mod bench;
 mod caching;
+mod cassette;
 mod claims;
 mod client;
 mod concurrency;
@@ -21,6 +22,8 @@ mod load;
 mod mock;
 #[cfg(feature = "cli")]
 mod readme;
+#[cfg(feature = "cli")]
+mod record;
 #[cfg(feature = "cli")]
 mod reports;
 mod retries;

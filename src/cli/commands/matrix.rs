@@ -62,7 +62,7 @@ fn toggles() -> String {
 /// Runs the matrix and shows it.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_environment(&args.target.environment())?;
-    let tasks = tasks(&args.scenarios)?;
+    let tasks = tasks("--scenarios", &args.scenarios)?;
     let combinations = combinations(&args.toggles)?;
     let options = Options { stop: Stop::After(args.runs), ..Options::default() };
     let far = |ms| Road::default().tls(TlsVersion::Tls13).rtt(Duration::from_millis(ms));
@@ -82,13 +82,14 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn tasks(names: &[String]) -> anyhow::Result<Vec<&'static Task>> {
+/// The tasks that `flag` names, or `all`.
+pub(super) fn tasks(flag: &str, names: &[String]) -> anyhow::Result<Vec<&'static Task>> {
     if names == ["all"] {
         return Ok(scenario::tasks().iter().flat_map(|file| &file.tasks).collect());
     }
     let find = |name: &String| match scenario::task(name) {
         Some(task) => Ok(task),
-        None => bail!("--scenarios: there is no task `{name}`: see llmlab scenarios list"),
+        None => bail!("{flag}: there is no task `{name}`: see llmlab scenarios list"),
     };
     names.iter().map(find).collect()
 }

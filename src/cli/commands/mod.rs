@@ -7,6 +7,7 @@ pub(super) mod gate;
 pub(super) mod man;
 pub(super) mod matrix;
 pub(super) mod mock;
+pub(super) mod record;
 pub(super) mod report;
 pub(super) mod routing;
 pub(super) mod run;

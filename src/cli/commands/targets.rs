@@ -8,7 +8,7 @@ use crate::cli::interrupt::Interruptible;
 use crate::cli::{EXIT_ERROR, EXIT_INTERRUPTED, output};
 use crate::report::targets::{TargetRow, Targets};
 use crate::session::Check;
-use crate::settings::{Environment, KnownTarget, Settings};
+use crate::settings::{Environment, KnownTarget};
 
 /// Shows what can be asked, and with --check whether it answers.
 ///
@@ -78,7 +78,10 @@ impl Args {
         }
         Some(match target.live(environment) {
             Ok(Some(live)) => Check::of(&live, self.ask).await,
-            Ok(None) => Check::of_settings(&Settings::simulated(), self.ask).await,
+            Ok(None) => match target.settings() {
+                Ok(settings) => Check::of_settings(&settings, self.ask).await,
+                Err(error) => Check::failed(error),
+            },
             Err(error) => Check::failed(error),
         })
     }

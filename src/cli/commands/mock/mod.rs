@@ -1,7 +1,7 @@
 //! `llmlab mock`: the mock server alone, for any client in any language.
 
 mod flags;
-mod signals;
+mod replay;
 mod words;
 
 use std::fs;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::catalog::{self, Profile};
-use crate::cli::output;
+use crate::cli::{interrupt, output};
 use crate::mock::{MockFile, StandingFault};
 use crate::report::say;
 
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Args {
     /// The seed of all noise: the same seed and requests give the same answers at the same times [default: 20].
     #[arg(long)]
     seed: Option<u64>,
-    /// Multiplies every simulated time: 1.3 makes a regression of 30% [default: 1].
+    /// Multiplies every simulated or recorded time: 1.3 makes a regression of 30% [default: 1].
     #[arg(long, value_name = "FACTOR", value_parser = flags::factor)]
     slowdown: Option<f64>,
     /// Keep the bodies of the last requests, to be read at /_mock/requests.
@@ -60,6 +60,8 @@ pub(in crate::cli) struct Args {
     way_in: flags::WayIn,
     #[command(flatten, next_help_heading = "The /generate endpoint")]
     generate: flags::Generate,
+    #[command(flatten, next_help_heading = "Replay")]
+    replay: replay::Replay,
 }
 
 /// Serves until interrupted.
@@ -73,10 +75,13 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         output::print(settings.text().context("could not write the settings")?.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(exit) = args.replay.checked(&settings)? {
+        return Ok(exit);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before the address is out, so that whoever reads it can stop the server at once.
-        let end = signals::end().context("could not listen for signals")?;
+        let end = interrupt::end().context("could not listen for signals")?;
         let (mock, entrance) = settings.start().map_err(|error| words::explain(error, settings.port))?;
         if let (Some(path), Some(certificate)) = (&settings.cert_out, entrance.certificate_pem()) {
             fs::write(path, certificate).with_context(|| format!("--cert-out {}", path.display()))?;
@@ -111,6 +116,7 @@ impl Args {
         self.limits.apply(&mut settings.limits);
         self.way_in.apply(&mut settings);
         self.generate.apply(&mut settings.generate);
+        self.replay.apply(&mut settings);
         Ok(settings)
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::catalog::{self, Profile};
 use crate::mock::{Entrance, Mock, MockError, MockFile};
+use crate::report::cassette;
 use crate::wire::Dialect;
 
 pub(super) const EXAMPLES: &str = r#"Examples:
@@ -37,6 +38,10 @@ Point an official client at it (Python; others take the same URL):
 Point a bench at it:
   LLMLAB_TARGET=anthropic+http://127.0.0.1:8000 LLMLAB_MODEL=claude-sonnet-4-6 cargo bench
 
+Replay what llmlab record recorded:
+  llmlab mock --cassette fixtures/cassettes/smollm2-openai
+  llmlab mock --cassette fixtures/cassettes/smollm2-openai --check
+
 Make the next request fail, let caches grow old and limits recover, look inside:
   curl http://127.0.0.1:8000/_mock/faults -d '[{"kind": "status", "status": 529}]'
   curl http://127.0.0.1:8000/_mock/clock -d '{"advance_s": 301}'
@@ -54,6 +59,10 @@ pub(super) fn explain(error: MockError, port: u16) -> anyhow::Error {
 }
 
 pub(super) fn greeting(mock: &Mock, entrance: &Entrance, settings: &MockFile) -> String {
+    if let Some(replay) = &mock.config().replay {
+        let (contents, label) = (cassette::contents(&replay.cassette), replay.cassette.label());
+        return format!("{}\n{contents}\nreplayed: {label}, slowdown {}", entrance.url, settings.slowdown);
+    }
     let paths = Dialect::ALL.map(|dialect| format!("  POST {:<22} {dialect}", dialect.path())).join("\n");
     let mut lines = vec![
         entrance.url.clone(),

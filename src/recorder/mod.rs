@@ -1,0 +1,211 @@
+//! A proxy that records: between any client and a server that speaks one of the lab's dialects.
+//!
+//! It is the one way that recordings are made. A session that records asks by way of one, and so does any
+//! application whose base URL it is; nothing in the measured path knows of it. Requests go upstream over the
+//! measuring client's own connections, so that the stamps of a recording are those of the socket, below TLS, and none
+//! of the way between client and proxy is in them. Head and chunks are passed on as they come. The client's key goes
+//! upstream and never to disk: a thread apart takes out what must not be kept (see [`crate::cassette`]) and writes
+//! each exchange as it ends.
+//!
+//! A request that follows another at once waits up to 5 ms, in which servers that do not keep connections close them.
+//! It is in no recording.
+//!
+//! What is posted to a dialect's path is recorded; all else is passed on and counted. Answers are asked for without
+//! compression, so that they can be read.
+
+mod check;
+mod proxy;
+mod writer;
+
+pub use check::{CheckError, Deviation, Fidelity, check};
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cassette::{self, CassetteError};
+use crate::client::{Pool, Road, Target, Timeouts};
+use proxy::Proxy;
+use writer::{Passing, Writer};
+
+/// Why a recorder cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// The address is taken, or not ours.
+    #[error("could not listen on port {port}: {source}")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory cannot be written.
+    #[error("could not record to {}: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory holds recordings already.
+    #[error("{} holds recordings already: a run is recorded into a directory of its own", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// What it holds already cannot be listed.
+    #[error(transparent)]
+    Cassette(#[from] CassetteError),
+    /// Its threads cannot be started.
+    #[error("could not start the recorder's threads: {0}")]
+    Threads(#[source] io::Error),
+}
+
+/// What is recorded, and where to.
+#[derive(Debug, Clone)]
+pub struct RecorderConfig {
+    /// Where requests go: scheme, host, port and the path before the API's own. Its dialect, model and key do not
+    /// matter.
+    pub upstream: Target,
+    /// The port to listen on, on this machine alone; 0 takes a free one.
+    pub port: u16,
+    /// The directory that gets a file for each exchange, after those that it holds.
+    pub directory: PathBuf,
+    /// What answers, in words: software, version, model file.
+    pub engine: Option<String>,
+    /// Whether the server is the lab's own mock, which is told which draw a request is. Others are told nothing.
+    pub upstream_is_mock: bool,
+}
+
+/// What a recorder has done so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecorderReport {
+    /// Exchanges written.
+    pub recorded: u64,
+    /// Those of them that the server cut short.
+    pub cut: u64,
+    /// Exchanges of other paths, passed on only.
+    pub passed: u64,
+    /// Requests that got no response.
+    pub unanswered: u64,
+    /// Answers that the client did not wait for: no recordings.
+    pub abandoned: u64,
+    /// The first recording that could not be written, in words.
+    pub complaint: Option<String>,
+}
+
+/// A running recorder. It has threads of its own, so that it can be started and dropped inside a runtime, and has
+/// written all that was over when it is dropped.
+#[derive(Debug)]
+pub struct Recorder {
+    addr: SocketAddr,
+    directory: PathBuf,
+    writer: Writer,
+    runtime: Option<Runtime>,
+}
+
+impl Recorder {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// [`RecorderError`] if the port, the directory or threads cannot be had.
+    pub fn start(config: RecorderConfig) -> Result<Self, RecorderError> {
+        let directory = config.directory.clone();
+        let unwritable = |source| RecorderError::Directory { path: directory.clone(), source };
+        std::fs::create_dir_all(&directory).map_err(unwritable)?;
+        // What cannot be written is said before anything is sent.
+        tempfile::tempfile_in(&directory).map_err(unwritable)?;
+        let listener =
+            bind(config.port).map_err(|source| RecorderError::Listen { port: config.port, source })?;
+        let (listener, addr) = listener;
+        let writer = Writer::start(&config)?;
+        let runtime = serve(config, listener, writer.sender())?;
+        Ok(Self { addr, directory, writer, runtime: Some(runtime) })
+    }
+
+    /// As [`start`](Self::start), into a directory that holds no recordings yet.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and when it does.
+    pub fn start_afresh(config: RecorderConfig) -> Result<Self, RecorderError> {
+        let path = &config.directory;
+        if path.exists() && !cassette::files(path)?.is_empty() {
+            return Err(RecorderError::NotEmpty { path: path.clone() });
+        }
+        Self::start(config)
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its base URL, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Where recordings go.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What it has done so far, once all that was over is written.
+    pub fn report(&self) -> RecorderReport {
+        self.writer.report()
+    }
+}
+
+fn bind(port: u16) -> io::Result<(std::net::TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    listener.set_nonblocking(true)?;
+    let addr = listener.local_addr()?;
+    Ok((listener, addr))
+}
+
+/// Passes on what comes to `listener`, on threads of its own.
+fn serve(
+    config: RecorderConfig,
+    listener: std::net::TcpListener,
+    writer: Sender<Passing>,
+) -> Result<Runtime, RecorderError> {
+    let port = config.port;
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(2).thread_name("llmlab-recorder").enable_all();
+    let runtime = builder.build().map_err(RecorderError::Threads)?;
+    let pool = Pool::new(config.upstream.origin().clone(), Road::default(), Timeouts::default().connect);
+    // Some servers close a connection a moment after an answer. A client of theirs would send again; from a proxy it
+    // would get an error that the server never sent.
+    pool.closed_early();
+    let router = proxy::router(Proxy::new(config, Arc::new(pool), writer));
+    let entered = runtime.enter();
+    let adopted = TcpListener::from_std(listener);
+    drop(entered);
+    match adopted {
+        Ok(listener) => {
+            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+            runtime.spawn(async move { axum::serve(listener, router).await });
+            Ok(runtime)
+        }
+        Err(source) => {
+            runtime.shutdown_background();
+            Err(RecorderError::Listen { port, source })
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Waiting for it would panic inside another runtime.
+            runtime.shutdown_background();
+        }
+        self.writer.stop();
+    }
+}
