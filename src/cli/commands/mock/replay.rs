@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::flags::set;
+use super::words::explain;
 use crate::cli::interrupt::Interruptible;
 use crate::cli::{EXIT_INTERRUPTED, EXIT_REGRESSION, output};
 use crate::mock::{Fallback, MockFile};
@@ -39,7 +40,11 @@ impl Replay {
 
     /// Replays the recordings to a client of this process and says how well, if that is what was asked.
     pub(super) fn checked(&self, settings: &MockFile) -> anyhow::Result<Option<ExitCode>> {
-        let Some(replay) = settings.replay()?.filter(|_| self.check) else { return Ok(None) };
+        if !self.check {
+            return Ok(None);
+        }
+        let replay = settings.replay().map_err(|error| explain(error, settings.port))?;
+        let Some(replay) = replay else { return Ok(None) };
         let checking = recorder::check(Arc::clone(&replay.cassette), settings.slowdown, self.runs);
         let Some(checked) = Interruptible::new()?.until_interrupted(checking) else {
             return Ok(Some(EXIT_INTERRUPTED.into()));

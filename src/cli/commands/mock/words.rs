@@ -54,6 +54,7 @@ pub(super) fn explain(error: MockError, port: u16) -> anyhow::Error {
     let advice = if taken { ": choose another, or 0 for a free one" } else { "" };
     match error {
         MockError::Listen { .. } => anyhow::anyhow!("--port {port}: {error}{advice}"),
+        MockError::Config { field: "cassette", reason } => anyhow::anyhow!("--cassette: {reason}"),
         other => other.into(),
     }
 }
