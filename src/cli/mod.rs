@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::say;
-use commands::{baseline, claims, gate, matrix, mock, report, routing, run, scenarios, trend};
+use commands::{baseline, claims, gate, load, matrix, mock, report, routing, run, scenarios, trend};
 
 /// Exit code of a gate that found something slower.
 const EXIT_REGRESSION: u8 = 1;
@@ -39,6 +39,7 @@ enum Command {
     Baseline(baseline::Args),
     Gate(gate::Args),
     Run(run::Args),
+    Load(load::Args),
     Matrix(matrix::Args),
     Routing(routing::Args),
     Claims(claims::Args),
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Baseline(args) => baseline::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Routing(args) => routing::run(&args),
         Command::Claims(args) => claims::run(&args),

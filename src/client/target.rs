@@ -95,6 +95,28 @@ impl Target {
         })
     }
 
+    /// A target that answers at `url` and nowhere else, whatever its path. A `url` that names no path, or one that ends
+    /// in the dialect's, is understood as by [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn at(
+        name: &str,
+        dialect: Dialect,
+        url: &str,
+        model: &str,
+        auth: &Auth,
+    ) -> Result<Self, TargetError> {
+        let target = Self::new(name, dialect, url, model, auth)?;
+        let uri: Uri = url.parse().unwrap_or_default();
+        let known = matches!(uri.path().trim_end_matches('/'), "" | "/v1") || uri.path().ends_with(dialect.path());
+        if known && uri.query().is_none() {
+            return Ok(target);
+        }
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Ok(Self { base_path: String::new(), path, ..target })
+    }
+
     /// The same target, with `root` as the one certificate authority that is trusted, instead of the machine's.
     #[must_use]
     pub fn trusting(mut self, root: CertificateDer<'static>) -> Self {
@@ -144,7 +166,7 @@ impl Target {
     }
 
     /// Where requests are sent.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("{}{}", self.origin.url(), self.path)
     }
 

@@ -3,6 +3,7 @@
 pub(super) mod baseline;
 pub(super) mod claims;
 pub(super) mod gate;
+pub(super) mod load;
 pub(super) mod matrix;
 pub(super) mod mock;
 pub(super) mod report;
