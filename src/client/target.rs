@@ -109,7 +109,8 @@ impl Target {
     ) -> Result<Self, TargetError> {
         let target = Self::new(name, dialect, url, model, auth)?;
         let uri: Uri = url.parse().unwrap_or_default();
-        let known = matches!(uri.path().trim_end_matches('/'), "" | "/v1") || uri.path().ends_with(dialect.path());
+        let known =
+            matches!(uri.path().trim_end_matches('/'), "" | "/v1") || uri.path().ends_with(dialect.path());
         if known && uri.query().is_none() {
             return Ok(target);
         }

@@ -53,8 +53,9 @@ struct Line {
 pub(super) fn prompts(path: &Path, max_tokens: u32) -> Result<Vec<Prompt>, FileError> {
     let text = read(path)?;
     let prompt = |(line, text): (u64, &str)| {
-        let read: Line = serde_json::from_str(text)
-            .map_err(|error| of_line(path, BadLine { line, reason: trace::without_place(&error.to_string()) }))?;
+        let read: Line = serde_json::from_str(text).map_err(|error| {
+            of_line(path, BadLine { line, reason: trace::without_place(&error.to_string()) })
+        })?;
         let max_tokens = read.max_tokens.unwrap_or(max_tokens);
         Ok(Prompt { text: read.prompt.into(), max_tokens, kind: "listed" })
     };

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::findings::Findings;
 use super::{CONCURRENCY, Plan, Prompt, Schedule, drive};
 use crate::client::{ErrorClass, Failure};
+use crate::provenance::Provenance;
 use crate::seed::DrawId;
 use crate::session::{
     AskError, BudgetError, Collected, Estimate, Observer, Place, RequestRecord, Session, SessionEvent,
@@ -68,7 +69,8 @@ pub struct Load {
     places: Option<Semaphore>,
     collected: Collected,
     under_way: UnderWay,
-    started: OnceLock<Instant>,
+    /// When the load started, and how many answers of the warm-up this process looked at late.
+    started: OnceLock<(Instant, u64)>,
     took: OnceLock<Duration>,
     sent: AtomicU32,
     refused: AtomicU32,
@@ -115,6 +117,12 @@ impl Load {
     /// The dialect it asks in.
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// What its figures are.
+    pub fn provenance(&self) -> Provenance {
+        let model = self.session.asked_model(self.dialect).to_owned();
+        Provenance { dialect: self.dialect, model, ..self.session.provenance().clone() }
     }
 
     /// The requests that are under way.
@@ -174,10 +182,9 @@ impl Load {
     pub async fn drive(&mut self) -> Result<Ending, AskError> {
         self.session.observe(Box::new(self.collected.clone()));
         let load = &*self;
-        let started = *load.started.get_or_init(Instant::now);
-        let send = |number, intended| -> BoxFuture<'_, Result<(), Stop>> {
-            Box::pin(load.send(number, intended))
-        };
+        let (started, _) = *load.started.get_or_init(|| (Instant::now(), load.session.late_answers()));
+        let send =
+            |number, intended| -> BoxFuture<'_, Result<(), Stop>> { Box::pin(load.send(number, intended)) };
         let driven = drive(&load.plan.schedule, &send).await;
         let _unset = load.took.set(started.elapsed());
         match driven {
@@ -232,14 +239,14 @@ impl Load {
     pub fn findings(&self, ending: Ending) -> Findings {
         self.session.publish(&SessionEvent::GroupDone);
         let started = self.started.get().copied();
-        let now = || started.map(|started| started.elapsed()).unwrap_or_default();
+        let now = || started.map(|(started, _)| started.elapsed()).unwrap_or_default();
         let records: Vec<RequestRecord> = self.collected.take();
         let facts = Facts {
             ending,
             took: self.took.get().copied().unwrap_or_else(now),
             sent: self.sent.load(Ordering::Relaxed).into(),
             cold: self.cold.load(Ordering::Relaxed).into(),
-            late_answers: self.session.late_answers(),
+            late_answers: self.session.late_answers() - started.map_or(0, |(_, before)| before),
             lateness: std::mem::take(&mut *self.lateness.lock().unwrap_or_else(PoisonError::into_inner)),
         };
         Findings::of(&self.plan, records, facts)

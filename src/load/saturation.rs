@@ -65,7 +65,10 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Saturation {
     let of_target = match (&evidence.plan.schedule, evidence.offered) {
         (Schedule::Joining { workers, over, .. }, _) => evidence.of_workers(*workers, *over),
         (_, Some(offered)) => evidence.of_target(offered),
-        _ => Err("A closed loop of one size cannot show whether the target is saturated: --ramp or --rate can.".into()),
+        _ => Err(
+            "A closed loop of one size cannot show whether the target is saturated: --ramp or --rate can."
+                .into(),
+        ),
     };
     let client = evidence.of_client().map(|sentence| (Limit::Client, sentence));
     let judged = of_target.is_ok();
@@ -86,7 +89,8 @@ impl Evidence<'_> {
     fn of_target(&self, offered: f64) -> Judged {
         let too_few = || "Too few requests were answered to show whether the target is saturated.".to_owned();
         let [first, _, last] = self.thirds else { return Err(too_few()) };
-        let waits = |third: &Third| third.response_p50.zip(third.service_p50).filter(|_| third.answered >= LEAST);
+        let waits =
+            |third: &Third| third.response_p50.zip(third.service_p50).filter(|_| third.answered >= LEAST);
         let (first, last) = waits(first).zip(waits(last)).ok_or_else(too_few)?;
         // The last answers take their time however few were offered.
         let seconds = (self.took.as_secs_f64() - first.1 / 1e9).max(f64::MIN_POSITIVE);
@@ -102,7 +106,9 @@ impl Evidence<'_> {
                  median service {} to {}. A higher --concurrency shows whether more at once would be served",
                 service.0, service.1
             ),
-            (true, None) => format!("requests wait before they are sent: median service {} to {}", service.0, service.1),
+            (true, None) => {
+                format!("requests wait before they are sent: median service {} to {}", service.0, service.1)
+            }
             (false, _) => {
                 format!("requests queue there once sent: median service {} to {}", service.0, service.1)
             }

@@ -94,8 +94,7 @@ pub fn read(text: &str, format: Format) -> Result<Vec<Row>, BadLine> {
     };
     let first = timed.iter().map(|(at, _)| *at).fold(f64::INFINITY, f64::min);
     let since_first = |(at, row): (f64, Row)| Row { at: Duration::from_secs_f64(at - first), ..row };
-    let mut rows: Vec<Row> =
-        timed.into_iter().filter(|(_, row)| row.output > 0).map(since_first).collect();
+    let mut rows: Vec<Row> = timed.into_iter().filter(|(_, row)| row.output > 0).map(since_first).collect();
     rows.sort_by_key(|row| row.at);
     Ok(rows)
 }

@@ -241,7 +241,8 @@ pub fn share(text: &str) -> Result<f64, String> {
 /// # Errors
 /// When it is none; the text says what was expected.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = text.trim().parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let seconds =
+        text.trim().parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let named = || text.parse::<jiff::SignedDuration>().ok()?.try_into().ok();
     let expected = || format!("`{text}` is no time, such as 30s, 500ms or 2m");
     seconds.or_else(named).filter(|time| *time < LONGEST).ok_or_else(expected)
@@ -323,7 +324,10 @@ mod tests {
     #[test]
     fn a_time_has_a_unit_or_is_in_seconds() {
         let ms = Duration::from_millis;
-        assert_eq!([duration("30s"), duration("500ms"), duration("2m"), duration("1.5")], [30_000, 500, 120_000, 1_500].map(|n| Ok(ms(n))));
+        assert_eq!(
+            [duration("30s"), duration("500ms"), duration("2m"), duration("1.5")],
+            [30_000, 500, 120_000, 1_500].map(|n| Ok(ms(n)))
+        );
         for wrong in ["", "-1s", "soon", "NaN", "1e300"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }

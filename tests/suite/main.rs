@@ -16,6 +16,9 @@ mod gate;
 #[cfg(feature = "cli")]
 mod lab;
 mod load;
+#[cfg(feature = "cli")]
+mod load_command;
+mod load_prompts;
 mod mock;
 #[cfg(feature = "cli")]
 mod reports;

@@ -17,14 +17,14 @@ const RULE: &str = "============================================================
 
 /// What is about to be asked.
 pub fn settings(load: &Load, options: &Options) -> String {
-    let provenance = load.session().provenance();
+    let provenance = load.provenance();
     let requests = load.plan().requests().map_or_else(
         || format!("as many as {} s allow", options.duration_s.unwrap_or_default()),
         |requests| requests.to_string(),
     );
     let mut lines = vec![
         format!("LLM load · {} · {}", provenance.truth, provenance.model),
-        row("Endpoint", &format!("{} ({})", provenance.base_url, load.dialect())),
+        row("Endpoint", &format!("{} ({})", load.session().asked_url(load.dialect()), load.dialect())),
         row("Requests", &requests),
         row("Concurrency", &concurrency(options)),
     ];
@@ -88,7 +88,7 @@ fn row(name: &str, value: &str) -> String {
 
 /// What was found.
 pub fn findings(found: &Findings, load: &Load) -> String {
-    let mut lines = vec![RULE.to_owned(), "BENCHMARK RESULTS".into(), RULE.into(), String::new()];
+    let mut lines = vec![String::new(), RULE.into(), "BENCHMARK RESULTS".into(), RULE.into(), String::new()];
     let mut section = |title: &str, rows: Vec<String>| {
         if !rows.is_empty() {
             lines.push(format!("{title}:"));
@@ -104,7 +104,7 @@ pub fn findings(found: &Findings, load: &Load) -> String {
     section("Errors", errors(found));
     lines.push(RULE.into());
     lines.extend(found.saturation.sentences.iter().cloned());
-    let provenance = load.session().provenance();
+    let provenance = load.provenance();
     lines.push(format!(
         "{} · n = {} · {} at {} · seed {}",
         provenance.truth, found.answered, provenance.model, provenance.base_url, provenance.seed
@@ -119,9 +119,9 @@ fn requests(found: &Findings) -> Vec<String> {
         Ending::Budget => Some("stopped, because the budget is spent (--max-requests, --max-usd)"),
         Ending::Gone => Some("stopped, because the server takes no connection any more"),
     };
-    let given_up = (found.given_up > 0).then(|| format!("{} were under way, and count nowhere", found.given_up));
-    let cold = (found.cold > 0)
-        .then(|| row("Warm-up", &format!("{} of its requests failed", found.cold)));
+    let given_up =
+        (found.given_up > 0).then(|| format!("{} were under way, and count nowhere", found.given_up));
+    let cold = (found.cold > 0).then(|| row("Warm-up", &format!("{} of its requests failed", found.cold)));
     let numbers = [
         row("Total requests", &found.requests.to_string()),
         row("Successful", &found.answered.to_string()),
@@ -159,7 +159,10 @@ fn latencies(found: &Findings) -> Vec<String> {
         },
     ));
     rows.extend(found.offered.and(of_thirds(&found.thirds)));
-    rows.push("  Response time runs from when a request was meant to start, service time from when it was sent.".into());
+    rows.push(
+        "  Response time runs from when a request was meant to start, service time from when it was sent."
+            .into(),
+    );
     if !found.streamed && found.answered > 0 {
         rows.push("  TTFB: the answers were not streamed, so that there is no time to first token.".into());
     }
@@ -208,8 +211,11 @@ fn cache(found: &Findings) -> Vec<String> {
         || "not known: the server does not say".to_owned(),
         |rate| format!("{} {of}", percent(rate)),
     );
+    let knew_more =
+        |ideal: f64| cache.counted == "answers" && cache.hit_rate.is_some_and(|rate| rate > ideal);
     let ideal = cache.ideal.map(|ideal| {
-        row("Ideal cache", &format!("{} of requests repeat an earlier prompt", percent(ideal)))
+        let before = if knew_more(ideal) { "; the server knew some from before" } else { "" };
+        row("Ideal cache", &format!("{} of requests repeat an earlier prompt{before}", percent(ideal)))
     });
     let blocks = cache.ideal_blocks.map(|blocks| {
         row("Ideal prefix cache", &format!("{} of the trace's blocks were sent before", percent(blocks)))
@@ -221,7 +227,8 @@ fn service_levels(found: &Findings, load: &Load) -> Vec<String> {
     let Some(slo) = &found.slo else { return Vec::new() };
     let bounds = &load.plan().bounds;
     let named = [("TTFT", bounds.ttft), ("TPOT", bounds.tpot), ("response time", bounds.response)];
-    let named: Vec<_> = named.into_iter().filter_map(|(name, bound)| Some(format!("{name} ≤ {}", show(bound?)))).collect();
+    let named: Vec<_> =
+        named.into_iter().filter_map(|(name, bound)| Some(format!("{name} ≤ {}", show(bound?)))).collect();
     let good = slo.good.map(|good| {
         let share = percent(good as f64 / found.requests.max(1) as f64);
         let rate = found.per_second(good).map_or_else(unknown, |rate| format!("{rate:.1}"));

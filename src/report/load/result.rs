@@ -56,7 +56,7 @@ pub struct LoadResult<'a> {
     cost_usd: Option<Usd>,
     dialect: Dialect,
     settings: &'a Options,
-    provenance: &'a Provenance,
+    provenance: Provenance,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -148,15 +148,12 @@ impl<'a> LoadResult<'a> {
             first_error: found.first_error.as_deref(),
             thirds: found.thirds.iter().map(ThirdMs::from).collect(),
             saturation: &found.saturation,
-            client: Client {
-                late_p99_ms: found.client_late_p99.map(ms),
-                late_answers: found.late_answers,
-            },
+            client: Client { late_p99_ms: found.client_late_p99.map(ms), late_answers: found.late_answers },
             warm_up: WarmUp { requests: load.plan().warm_up, failed: found.cold },
             cost_usd: found.cost,
             dialect: load.dialect(),
             settings: options,
-            provenance: load.session().provenance(),
+            provenance: load.provenance(),
         }
     }
 }

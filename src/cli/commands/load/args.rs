@@ -41,45 +41,45 @@ pub(super) struct Endpoint {
     #[arg(long)]
     dialect: Option<Dialect>,
     /// What a request may take, such as 60s [default: 60s] [env: LLMLAB_TIMEOUT].
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
     timeout: Option<Duration>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Pace {
     /// How many requests are measured [default: 50; of a trace, all].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
     requests: Option<u32>,
     /// Send requests for so long instead, such as 30s.
-    #[arg(long, value_name = "TIME", conflicts_with = "requests", value_parser = above_zero)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "requests", value_parser = above_zero)]
     duration: Option<Duration>,
     /// Workers of a closed loop [default: 5]; with --rate or --trace, the most requests at once [default: no bound].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     concurrency: Option<u32>,
     /// An open loop: so many requests a second, whatever becomes of the answers.
-    #[arg(long, value_name = "PER_SECOND", value_parser = positive)]
+    #[arg(long, value_name = "PER_SECOND", allow_hyphen_values = true, value_parser = positive)]
     rate: Option<f64>,
     /// How its requests are spread: poisson or constant.
     #[arg(long, value_name = "KIND", default_value = "poisson", requires = "rate")]
     arrivals: Arrivals,
     /// Let workers join one by one, or the rate grow evenly, over this time.
-    #[arg(long, value_name = "TIME", default_value = "0s", conflicts_with = "trace", value_parser = duration)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "0s", conflicts_with = "trace", value_parser = duration)]
     ramp: Duration,
     /// Requests before the load that warm up; they are discarded.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 5, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     warmup: u32,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Prompts {
     /// The most tokens to answer with [default: 100; of a trace, what it says].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: Option<u32>,
     /// The share of prompts that repeat, 0 to 1: three of them take turns.
-    #[arg(long, value_name = "SHARE", default_value = "0.3", value_parser = ratio)]
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true, default_value = "0.3", value_parser = ratio)]
     repeat_ratio: f64,
     /// Choose what repeats among a hundred prompts by a Zipf distribution with this exponent, such as 1.
-    #[arg(long, value_name = "EXPONENT", value_parser = positive)]
+    #[arg(long, value_name = "EXPONENT", allow_hyphen_values = true, value_parser = positive)]
     zipf: Option<f64>,
     /// The order of prompts of the tool that this replaces: unique ones first, repeated ones last, and the warm-up takes
     /// the first of them. Otherwise they are shuffled and the warm-up has prompts of its own.
@@ -99,7 +99,7 @@ pub(super) struct Prompts {
     #[arg(long, value_name = "FORMAT", requires = "trace")]
     trace_format: Option<TraceFormat>,
     /// Multiply the trace's times: 0.1 is ten times as fast.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, requires = "trace", value_parser = positive)]
+    #[arg(long, value_name = "FACTOR", allow_hyphen_values = true, default_value_t = 1.0, requires = "trace", value_parser = positive)]
     time_scale: f64,
 }
 
@@ -118,16 +118,16 @@ pub(super) struct Output {
     #[arg(long, value_name = "METHOD", default_value = "linear")]
     compat_percentile: Percentile,
     /// A good answer's first token comes within this time of when the request was meant to start.
-    #[arg(long, value_name = "TIME", value_parser = above_zero)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = above_zero)]
     slo_ttft: Option<Duration>,
     /// A good answer's further tokens take at most this time each.
-    #[arg(long, value_name = "TIME", value_parser = above_zero)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = above_zero)]
     slo_tpot: Option<Duration>,
     /// A good answer is complete within this time of when the request was meant to start.
-    #[arg(long, value_name = "TIME", value_parser = above_zero)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = above_zero)]
     slo_total: Option<Duration>,
     /// The 95th percentile of the response times may be this; beyond it the exit code is 1.
-    #[arg(long, value_name = "TIME", value_parser = above_zero)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = above_zero)]
     slo_p95: Option<Duration>,
 }
 
@@ -150,13 +150,15 @@ impl Args {
     /// The settings of the session: nothing is tried again.
     pub(super) fn settings(&self) -> anyhow::Result<Settings> {
         let environment = self.target.environment();
-        let timeout = self.endpoint.timeout.or(environment.get("LLMLAB_TIMEOUT").is_none().then_some(TIMEOUT));
+        let timeout =
+            self.endpoint.timeout.or(environment.get("LLMLAB_TIMEOUT").is_none().then_some(TIMEOUT));
         let timeout = timeout.map(|timeout| timeout.as_secs_f64());
         let environment = environment.with_flag("--timeout", "LLMLAB_TIMEOUT", timeout.as_ref());
         let mut settings = match self.endpoint.url(&environment) {
             None => Settings::from_environment(&environment)?,
             Some(url) => {
-                let environment = environment.with_flag("--endpoint", "LLMLAB_TARGET", Some(crate::settings::MOCK));
+                let environment =
+                    environment.with_flag("--endpoint", "LLMLAB_TARGET", Some(crate::settings::MOCK));
                 let mut settings = Settings::from_environment(&environment)?;
                 settings.target = self.endpoint.target(url, environment.get("LLMLAB_MODEL"))?;
                 settings
@@ -197,7 +199,12 @@ impl Args {
 
     pub(super) fn bounds(&self) -> Bounds {
         let result = &self.result;
-        Bounds { ttft: result.slo_ttft, tpot: result.slo_tpot, response: result.slo_total, p95: result.slo_p95 }
+        Bounds {
+            ttft: result.slo_ttft,
+            tpot: result.slo_tpot,
+            response: result.slo_total,
+            p95: result.slo_p95,
+        }
     }
 }
 
@@ -212,7 +219,9 @@ impl Endpoint {
         let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
         let by_path = Dialect::ALL.into_iter().find(|dialect| path.ends_with(dialect.path()));
         let Some(dialect) = self.dialect.or(by_path) else {
-            anyhow::bail!("--endpoint={url}: its path does not say what it speaks: add --dialect generate, openai or anthropic")
+            anyhow::bail!(
+                "--endpoint={url}: its path does not say what it speaks: add --dialect generate, openai or anthropic"
+            )
         };
         let model = model.unwrap_or("default");
         let target = Target::at("endpoint", dialect, url, model, &Auth::None);
@@ -232,6 +241,7 @@ fn ratio(text: &str) -> Result<f64, String> {
 }
 
 fn above_zero(text: &str) -> Result<Duration, String> {
-    duration(text)
-        .and_then(|time| if time.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(time) })
+    duration(text).and_then(|time| {
+        if time.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(time) }
+    })
 }

@@ -22,7 +22,8 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = args.options(&settings);
     let plan = Plan::new(&options, args.bounds(), settings.seed)?;
     let destination = args.result.output.as_deref().map(Destination::new).transpose();
-    let destination = destination.with_context(|| format!("could not write --output {:?}", args.result.output))?;
+    let destination =
+        destination.with_context(|| format!("could not write --output {:?}", args.result.output))?;
     let journal = args.result.raw.as_deref().map(Journal::at).transpose();
     let journal = journal.with_context(|| format!("could not write --raw {:?}", args.result.raw))?;
     let interruptible = Interruptible::new()?;
