@@ -39,7 +39,7 @@ enum Command {
     Baseline(baseline::Args),
     Gate(gate::Args),
     Run(run::Args),
-    Load(load::Args),
+    Load(Box<load::Args>),
     Matrix(matrix::Args),
     Routing(routing::Args),
     Claims(claims::Args),

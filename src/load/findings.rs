@@ -29,7 +29,7 @@ pub struct Findings {
     pub cold: u64,
     /// From the first request's start until nothing was under way any more.
     pub took: Duration,
-    /// Whether any answer was streamed: else there is no time to first token.
+    /// Whether any answer was streamed: else there is no time to first token. True where nothing was answered.
     pub streamed: bool,
     /// The times of answers in a few numbers, by metric.
     pub latencies: BTreeMap<String, Latency>,
@@ -160,7 +160,7 @@ impl Findings {
             given_up: facts.sent.saturating_sub(records.len() as u64),
             cold: facts.cold,
             took: facts.took,
-            streamed: latencies.contains_key(Metric::TTFT.name()),
+            streamed: answers.is_empty() || latencies.contains_key(Metric::TTFT.name()),
             slo: slo(plan, &answers, &latencies),
             latencies,
             pooled_tpot: pooled_tpot(&answers),

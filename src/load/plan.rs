@@ -120,7 +120,7 @@ pub enum PlanError {
 }
 
 /// The most requests that are planned ahead.
-const MOST: u32 = 5_000_000;
+const MOST: u32 = 1_000_000;
 
 impl Plan {
     /// Plans what `options` ask for, with the randomness of `seed`.

@@ -246,7 +246,7 @@ impl Load {
             took: self.took.get().copied().unwrap_or_else(now),
             sent: self.sent.load(Ordering::Relaxed).into(),
             cold: self.cold.load(Ordering::Relaxed).into(),
-            late_answers: self.session.late_answers() - started.map_or(0, |(_, before)| before),
+            late_answers: started.map_or(0, |(_, before)| self.session.late_answers() - before),
             lateness: std::mem::take(&mut *self.lateness.lock().unwrap_or_else(PoisonError::into_inner)),
         };
         Findings::of(&self.plan, records, facts)

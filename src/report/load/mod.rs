@@ -163,7 +163,7 @@ fn latencies(found: &Findings) -> Vec<String> {
         "  Response time runs from when a request was meant to start, service time from when it was sent."
             .into(),
     );
-    if !found.streamed && found.answered > 0 {
+    if !found.streamed {
         rows.push("  TTFB: the answers were not streamed, so that there is no time to first token.".into());
     }
     if !marked.is_empty() {

@@ -48,7 +48,7 @@ pub(super) struct Endpoint {
 #[derive(Debug, clap::Args)]
 pub(super) struct Pace {
     /// How many requests are measured [default: 50; of a trace, all].
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     requests: Option<u32>,
     /// Send requests for so long instead, such as 30s.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "requests", value_parser = above_zero)]
