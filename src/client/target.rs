@@ -242,6 +242,17 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_keeps_a_path_of_its_own_and_completes_one_that_it_lacks() {
+        let url = |url| Target::at("t", Dialect::Generate, url, "m", &Auth::None).unwrap().url();
+        for own in ["http://127.0.0.1:8000/generate", "http://127.0.0.1:8000/api/infer?version=2"] {
+            assert_eq!(url(own), own);
+        }
+        for bare in ["http://127.0.0.1:8000", "http://127.0.0.1:8000/", "http://127.0.0.1:8000/v1"] {
+            assert_eq!(url(bare), "http://127.0.0.1:8000/generate");
+        }
+    }
+
+    #[test]
     fn a_key_is_never_shown() {
         for auth in [Auth::Bearer("hush-hush".into()), Auth::ApiKey("hush-hush".into())] {
             let target = Target::new("t", Dialect::Anthropic, "https://example.com", "m", &auth).unwrap();

@@ -1,6 +1,6 @@
 //! What a load found, in numbers. Failed requests are in no latency; what is not defined is absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::run::{Ending, Facts};
@@ -131,14 +131,7 @@ impl Findings {
         records.sort_by_key(|record| record.step);
         let answers: Vec<&RequestRecord> =
             records.iter().filter(|record| record.outcome == Outcome::Ok).collect();
-        let latencies = LATENCIES.into_iter().filter_map(|metric| {
-            let latency = Latency::of(&values(&answers, &metric), plan.percentile)?;
-            Some((metric.name().to_owned(), latency))
-        });
-        let latencies: BTreeMap<_, _> = latencies.collect();
-        let mut token_sources: Vec<_> = answers.iter().filter_map(|answer| answer.token_source).collect();
-        token_sources.sort_unstable();
-        token_sources.dedup();
+        let latencies = latencies(&answers, plan.percentile);
         let offered = offered(plan);
         let thirds = thirds(&records);
         let client_late_p99 = offered.and(late(&facts.lateness));
@@ -151,7 +144,6 @@ impl Findings {
             client_late_p99,
             late_answers: facts.late_answers,
         });
-        let first_error = records.iter().filter(|record| record.error.is_some()).min_by_key(|r| r.sent_ns);
         Self {
             ending: facts.ending,
             requests: records.len() as u64,
@@ -165,11 +157,11 @@ impl Findings {
             latencies,
             pooled_tpot: pooled_tpot(&answers),
             output_tokens: sum(&answers, |answer| answer.output_tokens),
-            token_sources,
+            token_sources: token_sources(&answers),
             offered,
             cache: Cache::of(plan, &records, &answers),
             errors: errors(&records),
-            first_error: first_error.and_then(|record| record.error.clone()),
+            first_error: first_error(&records),
             thirds,
             client_late_p99,
             late_answers: facts.late_answers,
@@ -258,6 +250,25 @@ fn offered(plan: &Plan) -> Option<f64> {
     let span = times.last()?.saturating_sub(*times.first()?).as_secs_f64();
     let drawn = (span > 0.0).then(|| (times.len() - 1) as f64 / span);
     drawn.or(plan.rate)
+}
+
+fn latencies(answers: &[&RequestRecord], percentile: Percentile) -> BTreeMap<String, Latency> {
+    let latency = |metric: Metric| {
+        let latency = Latency::of(&values(answers, &metric), percentile)?;
+        Some((metric.name().to_owned(), latency))
+    };
+    LATENCIES.into_iter().filter_map(latency).collect()
+}
+
+/// Each of them once.
+fn token_sources(answers: &[&RequestRecord]) -> Vec<TokenSource> {
+    let sources: BTreeSet<_> = answers.iter().filter_map(|answer| answer.token_source).collect();
+    sources.into_iter().collect()
+}
+
+fn first_error(records: &[RequestRecord]) -> Option<String> {
+    let failed = records.iter().filter(|record| record.error.is_some());
+    failed.min_by_key(|record| record.sent_ns)?.error.clone()
 }
 
 fn late(lateness: &[f64]) -> Option<f64> {

@@ -212,7 +212,10 @@ impl Load {
         match self.ask(&prompt, place(&prompt, 1, number), intended).await {
             Ok(()) => self.refused.store(0, Ordering::Relaxed),
             Err(AskError::Failed { failure, .. }) => self.note_failure(&failure)?,
-            Err(AskError::Budget(refused)) => return Err(Stop::Budget(refused)),
+            Err(AskError::Budget(refused)) => {
+                self.sent.fetch_sub(1, Ordering::Relaxed);
+                return Err(Stop::Budget(refused));
+            }
             Err(error) => return Err(Stop::Failed(error)),
         }
         Ok(())

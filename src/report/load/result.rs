@@ -20,17 +20,8 @@ pub const LOAD_SCHEMA_VERSION: u32 = 1;
 /// What a load found.
 #[derive(Debug, Clone, Serialize)]
 pub struct LoadResult<'a> {
-    total_requests: u64,
-    successful_requests: u64,
-    failed_requests: u64,
-    ttft_p50_ms: Option<f64>,
-    ttft_p95_ms: Option<f64>,
-    ttft_p99_ms: Option<f64>,
-    tpot_avg_ms: Option<f64>,
-    throughput_tokens_per_sec: Option<f64>,
-    cache_hit_rate: Option<f64>,
-    avg_latency_ms: Option<f64>,
-    total_time_sec: f64,
+    #[serde(flatten)]
+    summary: Summary,
     schema_version: u32,
     interrupted: bool,
     ending: Ending,
@@ -57,6 +48,22 @@ pub struct LoadResult<'a> {
     dialect: Dialect,
     settings: &'a Options,
     provenance: Provenance,
+}
+
+/// The keys of the document's tool, in its order.
+#[derive(Debug, Clone, Serialize)]
+struct Summary {
+    total_requests: u64,
+    successful_requests: u64,
+    failed_requests: u64,
+    ttft_p50_ms: Option<f64>,
+    ttft_p95_ms: Option<f64>,
+    ttft_p99_ms: Option<f64>,
+    tpot_avg_ms: Option<f64>,
+    throughput_tokens_per_sec: Option<f64>,
+    cache_hit_rate: Option<f64>,
+    avg_latency_ms: Option<f64>,
+    total_time_sec: f64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -111,19 +118,8 @@ struct WarmUp {
 impl<'a> LoadResult<'a> {
     /// The result of `load`, which was asked for with `options`.
     pub fn new(found: &'a Findings, load: &'a Load, options: &'a Options) -> Self {
-        let of = |metric: Metric, value: fn(&Latency) -> f64| found.latency(&metric).map(value).map(ms);
         Self {
-            total_requests: found.requests,
-            successful_requests: found.answered,
-            failed_requests: found.failed,
-            ttft_p50_ms: of(Metric::TTFT, |ttft| ttft.p50),
-            ttft_p95_ms: of(Metric::TTFT, |ttft| ttft.p95),
-            ttft_p99_ms: of(Metric::TTFT, |ttft| ttft.p99),
-            tpot_avg_ms: of(Metric::TPOT, |tpot| tpot.mean),
-            throughput_tokens_per_sec: found.output_tokens.and_then(|tokens| found.per_second(tokens)),
-            cache_hit_rate: found.cache.hit_rate,
-            avg_latency_ms: of(Metric::TOTAL, |total| total.mean),
-            total_time_sec: found.took.as_secs_f64(),
+            summary: Summary::of(found),
             schema_version: LOAD_SCHEMA_VERSION,
             interrupted: found.ending == Ending::Interrupted,
             ending: found.ending,
@@ -154,6 +150,25 @@ impl<'a> LoadResult<'a> {
             dialect: load.dialect(),
             settings: options,
             provenance: load.provenance(),
+        }
+    }
+}
+
+impl Summary {
+    fn of(found: &Findings) -> Self {
+        let of = |metric: Metric, value: fn(&Latency) -> f64| found.latency(&metric).map(value).map(ms);
+        Self {
+            total_requests: found.requests,
+            successful_requests: found.answered,
+            failed_requests: found.failed,
+            ttft_p50_ms: of(Metric::TTFT, |ttft| ttft.p50),
+            ttft_p95_ms: of(Metric::TTFT, |ttft| ttft.p95),
+            ttft_p99_ms: of(Metric::TTFT, |ttft| ttft.p99),
+            tpot_avg_ms: of(Metric::TPOT, |tpot| tpot.mean),
+            throughput_tokens_per_sec: found.output_tokens.and_then(|tokens| found.per_second(tokens)),
+            cache_hit_rate: found.cache.hit_rate,
+            avg_latency_ms: of(Metric::TOTAL, |total| total.mean),
+            total_time_sec: found.took.as_secs_f64(),
         }
     }
 }

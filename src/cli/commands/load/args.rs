@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::flags;
-use crate::client::{Auth, RetryPolicy, Target};
-use crate::load::{Arrivals, Bounds, Options, Percentile, TraceFormat};
-use crate::settings::{Environment, LiveSettings, Pricing, Settings, TargetKind, duration};
+use crate::load::{Arrivals, Percentile, TraceFormat};
+use crate::settings::duration;
 use crate::wire::Dialect;
 
 /// Sends many requests to an endpoint, in a closed or an open loop, and says how long they took and what held them up.
@@ -36,71 +35,71 @@ pub(super) struct Endpoint {
     /// Where requests are posted [default: http://localhost:8000/generate]. Its path says the dialect: /generate,
     /// /v1/chat/completions or /v1/messages.
     #[arg(long, value_name = "URL", conflicts_with = "target")]
-    endpoint: Option<String>,
+    pub(super) endpoint: Option<String>,
     /// The dialect, where the path does not say it: generate, openai or anthropic.
     #[arg(long)]
-    dialect: Option<Dialect>,
+    pub(super) dialect: Option<Dialect>,
     /// What a request may take, such as 60s [default: 60s] [env: LLMLAB_TIMEOUT].
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
-    timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Pace {
     /// How many requests are measured [default: 50; of a trace, all].
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    requests: Option<u32>,
+    pub(super) requests: Option<u32>,
     /// Send requests for so long instead, such as 30s.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "requests", value_parser = above_zero)]
-    duration: Option<Duration>,
+    pub(super) duration: Option<Duration>,
     /// Workers of a closed loop [default: 5]; with --rate or --trace, the most requests at once [default: no bound].
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    concurrency: Option<u32>,
+    pub(super) concurrency: Option<u32>,
     /// An open loop: so many requests a second, whatever becomes of the answers.
     #[arg(long, value_name = "PER_SECOND", allow_hyphen_values = true, value_parser = positive)]
-    rate: Option<f64>,
+    pub(super) rate: Option<f64>,
     /// How its requests are spread: poisson or constant.
     #[arg(long, value_name = "KIND", default_value = "poisson", requires = "rate")]
-    arrivals: Arrivals,
+    pub(super) arrivals: Arrivals,
     /// Let workers join one by one, or the rate grow evenly, over this time.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "0s", conflicts_with = "trace", value_parser = duration)]
-    ramp: Duration,
+    pub(super) ramp: Duration,
     /// Requests before the load that warm up; they are discarded.
     #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 5, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
-    warmup: u32,
+    pub(super) warmup: u32,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Prompts {
     /// The most tokens to answer with [default: 100; of a trace, what it says].
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..))]
-    max_tokens: Option<u32>,
+    pub(super) max_tokens: Option<u32>,
     /// The share of prompts that repeat, 0 to 1: three of them take turns.
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, default_value = "0.3", value_parser = ratio)]
-    repeat_ratio: f64,
+    pub(super) repeat_ratio: f64,
     /// Choose what repeats among a hundred prompts by a Zipf distribution with this exponent, such as 1.
     #[arg(long, value_name = "EXPONENT", allow_hyphen_values = true, value_parser = positive)]
-    zipf: Option<f64>,
+    pub(super) zipf: Option<f64>,
     /// The order of prompts of the tool that this replaces: unique ones first, repeated ones last, and the warm-up takes
     /// the first of them. Otherwise they are shuffled and the warm-up has prompts of its own.
     #[arg(long)]
-    compat: bool,
+    pub(super) compat: bool,
     /// Send each prompt that repeats once before, so that caches know it.
     #[arg(long)]
-    warm_cache: bool,
+    pub(super) warm_cache: bool,
     /// Prompts of one's own, over and over: JSON lines {"prompt": "...", "max_tokens": 50}.
     #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["repeat_ratio", "zipf", "compat", "trace"])]
-    prompts: Option<PathBuf>,
+    pub(super) prompts: Option<PathBuf>,
     /// Lengths and times of a public trace: Mooncake's JSON lines, or the CSV of the Azure LLM inference traces or of
     /// BurstGPT. What failed there is left out.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "repeat_ratio", "zipf", "compat"])]
-    trace: Option<PathBuf>,
+    pub(super) trace: Option<PathBuf>,
     /// How it is written, where its first line does not tell: mooncake, azure or burstgpt.
     #[arg(long, value_name = "FORMAT", requires = "trace")]
-    trace_format: Option<TraceFormat>,
+    pub(super) trace_format: Option<TraceFormat>,
     /// Multiply the trace's times: 0.1 is ten times as fast.
     #[arg(long, value_name = "FACTOR", allow_hyphen_values = true, default_value_t = 1.0, requires = "trace", value_parser = positive)]
-    time_scale: f64,
+    pub(super) time_scale: f64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -116,19 +115,19 @@ pub(super) struct Output {
     pub(super) json: bool,
     /// How percentiles are taken: linear, or floor as the tool that this replaces does.
     #[arg(long, value_name = "METHOD", default_value = "linear")]
-    compat_percentile: Percentile,
+    pub(super) compat_percentile: Percentile,
     /// A good answer's first token comes within this time of when the request was meant to start.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = above_zero)]
-    slo_ttft: Option<Duration>,
+    pub(super) slo_ttft: Option<Duration>,
     /// A good answer's further tokens take at most this time each.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = above_zero)]
-    slo_tpot: Option<Duration>,
+    pub(super) slo_tpot: Option<Duration>,
     /// A good answer is complete within this time of when the request was meant to start.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = above_zero)]
-    slo_total: Option<Duration>,
+    pub(super) slo_total: Option<Duration>,
     /// The 95th percentile of the response times may be this; beyond it the exit code is 1.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = above_zero)]
-    slo_p95: Option<Duration>,
+    pub(super) slo_p95: Option<Duration>,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -142,93 +141,6 @@ const EXAMPLES: &str = "Examples:
   llmlab load --trace conversation_trace.jsonl --time-scale 0.1 --requests 500
   llmlab load --target mock --dialect openai --raw requests.jsonl    no server at all
 ";
-
-const ENDPOINT: &str = "http://localhost:8000/generate";
-const TIMEOUT: Duration = Duration::from_secs(60);
-
-impl Args {
-    /// The settings of the session: nothing is tried again.
-    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
-        let environment = self.target.environment();
-        let timeout =
-            self.endpoint.timeout.or(environment.get("LLMLAB_TIMEOUT").is_none().then_some(TIMEOUT));
-        let timeout = timeout.map(|timeout| timeout.as_secs_f64());
-        let environment = environment.with_flag("--timeout", "LLMLAB_TIMEOUT", timeout.as_ref());
-        let mut settings = match self.endpoint.url(&environment) {
-            None => Settings::from_environment(&environment)?,
-            Some(url) => {
-                let environment =
-                    environment.with_flag("--endpoint", "LLMLAB_TARGET", Some(crate::settings::MOCK));
-                let mut settings = Settings::from_environment(&environment)?;
-                settings.target = self.endpoint.target(url, environment.get("LLMLAB_MODEL"))?;
-                settings
-            }
-        };
-        settings.retries = RetryPolicy::NEVER;
-        Ok(settings)
-    }
-
-    /// The dialect that was asked for.
-    pub(super) fn dialect(&self) -> Option<Dialect> {
-        self.endpoint.dialect
-    }
-
-    pub(super) fn options(&self, settings: &Settings) -> Options {
-        let (pace, prompts) = (&self.pace, &self.prompts);
-        Options {
-            requests: pace.requests,
-            duration_s: pace.duration.map(|duration| duration.as_secs_f64()),
-            concurrency: pace.concurrency,
-            rate: pace.rate,
-            arrivals: pace.arrivals,
-            ramp_s: pace.ramp.as_secs_f64(),
-            max_tokens: prompts.max_tokens,
-            repeat_ratio: prompts.repeat_ratio,
-            zipf: prompts.zipf,
-            compat: prompts.compat,
-            warmup: pace.warmup,
-            warm_cache: prompts.warm_cache,
-            prompts: prompts.prompts.clone(),
-            trace: prompts.trace.clone(),
-            trace_format: prompts.trace_format,
-            time_scale: prompts.time_scale,
-            timeout_s: settings.timeouts.total.as_secs_f64(),
-            percentile: self.result.compat_percentile,
-        }
-    }
-
-    pub(super) fn bounds(&self) -> Bounds {
-        let result = &self.result;
-        Bounds {
-            ttft: result.slo_ttft,
-            tpot: result.slo_tpot,
-            response: result.slo_total,
-            p95: result.slo_p95,
-        }
-    }
-}
-
-impl Endpoint {
-    /// The endpoint, unless a target was named.
-    fn url(&self, environment: &Environment) -> Option<&str> {
-        let named = environment.get("LLMLAB_TARGET").is_some();
-        self.endpoint.as_deref().or((!named).then_some(ENDPOINT))
-    }
-
-    fn target(&self, url: &str, model: Option<&str>) -> anyhow::Result<TargetKind> {
-        let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
-        let by_path = Dialect::ALL.into_iter().find(|dialect| path.ends_with(dialect.path()));
-        let Some(dialect) = self.dialect.or(by_path) else {
-            anyhow::bail!(
-                "--endpoint={url}: its path does not say what it speaks: add --dialect generate, openai or anthropic"
-            )
-        };
-        let model = model.unwrap_or("default");
-        let target = Target::at("endpoint", dialect, url, model, &Auth::None);
-        let target = target.map_err(|error| anyhow::anyhow!("--endpoint: {error}"))?;
-        Ok(TargetKind::Live(LiveSettings { target, prices: Pricing::of_model(model) }))
-    }
-}
 
 fn positive(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| *number > 0.0 && *number < 1e6);

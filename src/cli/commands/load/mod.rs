@@ -1,6 +1,7 @@
 //! `llmlab load`: many requests at an endpoint, and what became of them.
 
 mod args;
+mod plan;
 
 pub(in crate::cli) use args::Args;
 
