@@ -128,6 +128,8 @@ const LATENCIES: [Metric; 7] = [
 
 impl Findings {
     pub(super) fn of(plan: &Plan, mut records: Vec<RequestRecord>, facts: Facts) -> Self {
+        // The records come in the order in which requests ended.
+        let first_error = records.iter().find_map(|record| record.error.clone());
         records.sort_by_key(|record| record.step);
         let answers: Vec<&RequestRecord> =
             records.iter().filter(|record| record.outcome == Outcome::Ok).collect();
@@ -161,7 +163,7 @@ impl Findings {
             offered,
             cache: Cache::of(plan, &records, &answers),
             errors: errors(&records),
-            first_error: first_error(&records),
+            first_error,
             thirds,
             client_late_p99,
             late_answers: facts.late_answers,
@@ -264,11 +266,6 @@ fn latencies(answers: &[&RequestRecord], percentile: Percentile) -> BTreeMap<Str
 fn token_sources(answers: &[&RequestRecord]) -> Vec<TokenSource> {
     let sources: BTreeSet<_> = answers.iter().filter_map(|answer| answer.token_source).collect();
     sources.into_iter().collect()
-}
-
-fn first_error(records: &[RequestRecord]) -> Option<String> {
-    let failed = records.iter().filter(|record| record.error.is_some());
-    failed.min_by_key(|record| record.sent_ns)?.error.clone()
 }
 
 fn late(lateness: &[f64]) -> Option<f64> {

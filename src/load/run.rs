@@ -1,7 +1,7 @@
 //! A load under way: what it did so far can be asked at any time, whatever becomes of the rest.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -18,8 +18,10 @@ use crate::session::{
 };
 use crate::wire::{Ask, Dialect};
 
-/// So many refused connections in a row mean that the server is gone.
-const GONE: u32 = 1_000;
+/// A server that takes no connection for so long is gone.
+const GONE: Duration = Duration::from_secs(5);
+/// What a worker waits that could not connect: it would otherwise ask a server that is gone as fast as it can.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// How a load ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -73,7 +75,8 @@ pub struct Load {
     started: OnceLock<(Instant, u64)>,
     took: OnceLock<Duration>,
     sent: AtomicU32,
-    refused: AtomicU32,
+    /// Since when no connection was taken.
+    refused: Mutex<Option<Instant>>,
     cold: AtomicU32,
     lateness: Mutex<Vec<f64>>,
 }
@@ -98,7 +101,7 @@ impl Load {
             started: OnceLock::new(),
             took: OnceLock::new(),
             sent: AtomicU32::new(0),
-            refused: AtomicU32::new(0),
+            refused: Mutex::default(),
             cold: AtomicU32::new(0),
             lateness: Mutex::default(),
         }
@@ -210,8 +213,8 @@ impl Load {
         self.sent.fetch_add(1, Ordering::Relaxed);
         let _entered = self.under_way.enter();
         match self.ask(&prompt, place(&prompt, 1, number), intended).await {
-            Ok(()) => self.refused.store(0, Ordering::Relaxed),
-            Err(AskError::Failed { failure, .. }) => self.note_failure(&failure)?,
+            Ok(()) => *self.refused() = None,
+            Err(AskError::Failed { failure, .. }) => self.after(&failure).await?,
             Err(AskError::Budget(refused)) => {
                 self.sent.fetch_sub(1, Ordering::Relaxed);
                 return Err(Stop::Budget(refused));
@@ -221,14 +224,22 @@ impl Load {
         Ok(())
     }
 
-    /// Counts refused connections: a closed loop would otherwise ask a server that is gone as fast as it can.
-    fn note_failure(&self, failure: &Failure) -> Result<(), Stop> {
+    /// What follows a failure: nothing, or a pause, or the end.
+    async fn after(&self, failure: &Failure) -> Result<(), Stop> {
         if failure.class != ErrorClass::Connect {
-            self.refused.store(0, Ordering::Relaxed);
-        } else if self.refused.fetch_add(1, Ordering::Relaxed) >= GONE {
+            *self.refused() = None;
+            return Ok(());
+        }
+        let since = *self.refused().get_or_insert_with(Instant::now);
+        if since.elapsed() >= GONE {
             return Err(Stop::Gone);
         }
+        tokio::time::sleep(BREATH).await;
         Ok(())
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, prompt: &Prompt, place: Place, intended: Instant) -> Result<(), AskError> {

@@ -156,3 +156,22 @@ fn a_killed_load_has_lost_no_request_that_had_ended() {
     let (seen, kept) = (mock.state().requests["openai"], lab.lines("raw.jsonl").len() as u64);
     assert!(kept + 5 >= seen, "{kept} of {seen}");
 }
+
+#[test]
+fn a_load_whose_server_goes_away_ends_before_its_time_and_says_so() {
+    // Given a load that goes on for long
+    let (lab, mock) = (Lab::new(), mock());
+    let args = ["--duration", "300s", "--raw", "raw.jsonl", "--output", "result.json", "--max-tokens", "4"];
+    let child =
+        lab.command(&openai(&mock), &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until(|| fs::read_to_string(lab.file("raw.jsonl")).is_ok_and(|text| text.lines().count() > 20));
+    // When its server is gone for good
+    drop(mock);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    // Then it ends, and what was measured before is kept
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    let found: Value = serde_json::from_str(&fs::read_to_string(lab.file("result.json")).unwrap()).unwrap();
+    assert_eq!(found["ending"], "gone");
+    assert!(found["successful_requests"].as_u64() > Some(15), "{}", found["successful_requests"]);
+    assert!(found["errors"]["connect"].as_u64() < Some(2_000), "{}", found["errors"]);
+}
