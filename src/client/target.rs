@@ -73,7 +73,11 @@ impl Target {
         auth: &Auth,
     ) -> Result<Self, TargetError> {
         let wrong = |reason: &str| TargetError::Url { url: base_url.into(), reason: reason.into() };
-        let uri: Uri = base_url.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
+        let unclear = |error: http::uri::InvalidUri| match base_url.contains("://") {
+            true => wrong(&error.to_string()),
+            false => wrong("it must start with http:// or https://"),
+        };
+        let uri: Uri = base_url.parse().map_err(unclear)?;
         let tls = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,

@@ -89,12 +89,12 @@ impl Prompts {
         Self { max_tokens: mix.max_tokens, source: Source::Mixed { mix, order, drawn } }
     }
 
-    /// These, over and over.
+    /// These, over and over; there must be one.
     pub fn listed(prompts: Vec<Prompt>, max_tokens: u32) -> Self {
         Self { source: Source::Listed(prompts), max_tokens }
     }
 
-    /// One of the length of each row, answered at the row's length, or at `most` where that is less.
+    /// One of the length of each row, of which there must be one, answered at the row's length, or at `most` where that is less.
     pub fn traced(rows: Vec<Row>, most: Option<u32>, max_tokens: u32) -> Self {
         Self { source: Source::Traced { rows, most }, max_tokens }
     }

@@ -16,6 +16,8 @@ const LEAST: u64 = 5;
 const GROWS: f64 = 1.5;
 /// ...where at most this share of the offered rate was answered.
 const SHORTFALL: f64 = 0.9;
+/// More failures than this share are no accident.
+const FAILS: f64 = 0.05;
 /// The median service time of the last third over that of the first, from which on the target itself slows down.
 const SLOWS: f64 = 1.2;
 /// Twice the workers bring at least so many times the throughput, or they bring nothing.
@@ -50,6 +52,13 @@ pub struct Saturation {
     pub sentences: Vec<String>,
 }
 
+/// The median times of a third, in nanoseconds.
+#[derive(Clone, Copy)]
+struct Waits {
+    response: f64,
+    service: f64,
+}
+
 /// What a load shows of it.
 pub(super) struct Evidence<'a> {
     pub(super) plan: &'a Plan,
@@ -70,56 +79,73 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Saturation {
                 .into(),
         ),
     };
-    let client = evidence.of_client().map(|sentence| (Limit::Client, sentence));
+    let client = evidence.of_client().map(|sentence| (Some(Limit::Client), sentence));
     let judged = of_target.is_ok();
-    let (of_target, remark) = match of_target {
-        Ok(Some(limit)) => (Some(limit), None),
-        Ok(None) => (None, Some("Not saturated: what was offered was served.".to_owned())),
-        Err(why) => (None, Some(why)),
+    // What a load cannot show is said last: it is the least of its findings.
+    let (first, last) = match of_target {
+        Ok((Some(limit), sentence)) => (Some((Some(limit), sentence)), None),
+        Ok((None, sentence)) | Err(sentence) => (None, Some((None, sentence))),
     };
-    let (limits, sentences): (Vec<_>, Vec<_>) = of_target.into_iter().chain(client).unzip();
-    Saturation { judged, limits, sentences: sentences.into_iter().chain(remark).collect() }
+    let (limits, sentences): (Vec<_>, Vec<_>) = first.into_iter().chain(client).chain(last).unzip();
+    Saturation { judged, limits: limits.into_iter().flatten().collect(), sentences }
 }
 
-type Judged = Result<Option<(Limit, String)>, String>;
+/// What stood in the way, if anything did, in a sentence; or why that cannot be told.
+type Judged = Result<(Option<Limit>, String), String>;
 
 impl Evidence<'_> {
-    /// In an open loop: a queue that grows, and fewer answers than requests. Where requests wait is told by whether
-    /// the time from the actual send grows too.
+    /// In an open loop: a queue that grows, and fewer answers than requests; or requests that fail.
     fn of_target(&self, offered: f64) -> Judged {
+        let failed = self.records.len() - self.answers().count();
+        if failed as f64 > FAILS * self.records.len() as f64 {
+            return Ok((
+                Some(Limit::Target),
+                format!(
+                    "The target does not serve what it is offered: {failed} of {} requests failed. The latencies are \
+                     those of the others.",
+                    self.records.len()
+                ),
+            ));
+        }
         let too_few = || "Too few requests were answered to show whether the target is saturated.".to_owned();
         let [first, _, last] = self.thirds else { return Err(too_few()) };
-        let waits =
-            |third: &Third| third.response_p50.zip(third.service_p50).filter(|_| third.answered >= LEAST);
+        let waits = |third: &Third| {
+            let times = third.response_p50.zip(third.service_p50).filter(|_| third.answered >= LEAST);
+            times.map(|(response, service)| Waits { response, service })
+        };
         let (first, last) = waits(first).zip(waits(last)).ok_or_else(too_few)?;
         // The last answers take their time however few were offered.
-        let seconds = (self.took.as_secs_f64() - first.1 / 1e9).max(f64::MIN_POSITIVE);
+        let seconds = (self.took.as_secs_f64() - first.service / 1e9).max(f64::MIN_POSITIVE);
         let served = self.answers().count() as f64 / seconds;
-        if last.0 < GROWS * first.0 || served > SHORTFALL * offered {
-            return Ok(None);
+        if last.response < GROWS * first.response || served > SHORTFALL * offered {
+            return Ok((None, "Not saturated: what was offered was served.".into()));
         }
-        let ms = |nanoseconds: f64| Metric::TOTAL.show(nanoseconds);
-        let (response, service) = ((ms(first.0), ms(last.0)), (ms(first.1), ms(last.1)));
-        let queue = match (last.1 < SLOWS * first.1, self.plan.cap) {
-            (true, Some(cap)) => format!(
-                "requests wait longer and longer for one of the {cap} places, and once sent take as long as before: \
-                 median service {} to {}. A higher --concurrency shows whether more at once would be served",
-                service.0, service.1
-            ),
-            (true, None) => {
-                format!("requests wait before they are sent: median service {} to {}", service.0, service.1)
-            }
-            (false, _) => {
-                format!("requests queue there once sent: median service {} to {}", service.0, service.1)
-            }
-        };
         let at_once = self.plan.cap.map(|cap| format!(" at {cap} requests at once")).unwrap_or_default();
         let sentence = format!(
-            "The target is saturated{at_once}: {offered:.1} req/s were offered and {served:.1} served. From the first \
-             third to the last the median response time went from {} to {}: {queue}.",
-            response.0, response.1
+            "The target is saturated{at_once}: {offered:.1} req/s were offered and {served:.1} served. {}",
+            self.where_they_wait(first, last)
         );
-        Ok(Some((Limit::Target, sentence)))
+        Ok((Some(Limit::Target), sentence))
+    }
+
+    /// Where requests wait is told by whether the time from the actual send grows too.
+    fn where_they_wait(&self, first: Waits, last: Waits) -> String {
+        let went =
+            |from: f64, to: f64| format!("from {} to {}", Metric::TOTAL.show(from), Metric::TOTAL.show(to));
+        let service = went(first.service, last.service);
+        let queue = match (last.service < SLOWS * first.service, self.plan.cap) {
+            (true, Some(cap)) => format!(
+                "requests wait longer and longer for one of the {cap} places, and once sent take as long as before: \
+                 the median service time went {service}. A higher --concurrency shows whether more at once would be \
+                 served"
+            ),
+            (true, None) => {
+                format!("requests wait before they are sent: the median service time went {service}")
+            }
+            (false, _) => format!("requests queue there once sent: the median service time went {service}"),
+        };
+        let response = went(first.response, last.response);
+        format!("From the first third to the last the median response time went {response}: {queue}.")
     }
 
     /// While workers join: the answers a second around half of them against those with all.
@@ -137,11 +163,16 @@ impl Evidence<'_> {
             "Too few requests were answered with half of the workers, or after all had joined, to show whether more \
              workers bring more.",
         )?;
+        let (limit, finding) = if all < BRINGS * half {
+            (Some(Limit::Workers), "More workers bring nothing")
+        } else {
+            (None, "Not saturated: more workers brought more")
+        };
+        let half_of_them = workers.div_ceil(2);
         let sentence = format!(
-            "More workers bring nothing: {half:.1} answers a second with about {} of them, {all:.1} with all {workers}.",
-            workers.div_ceil(2)
+            "{finding}: {half:.1} answers a second with about {half_of_them} of them, {all:.1} with all {workers}."
         );
-        Ok((all < BRINGS * half).then_some((Limit::Workers, sentence)))
+        Ok((limit, sentence))
     }
 
     fn of_client(&self) -> Option<String> {

@@ -1,5 +1,6 @@
 //! What a load says of a target that is offered more than it serves.
 
+use llmlab::mock::FaultKind;
 use serde_json::{Value, json};
 
 use super::{Lab, openai, serving};
@@ -28,7 +29,7 @@ fn at_twice_the_capacity_the_wait_grows_the_service_does_not_and_both_are_named(
         "160.",
         "median response time",
         "once sent",
-        "median service",
+        "median service time",
     ] {
         assert!(said.contains(word), "{word}: {said}");
     }
@@ -68,4 +69,17 @@ fn workers_that_join_show_from_when_on_they_bring_nothing() {
         "{}",
         found["saturation"]
     );
+}
+
+#[test]
+fn a_target_that_refuses_does_not_serve_what_it_is_offered() {
+    // Given a target that refuses a third of the requests, and answers the others as quickly as ever
+    let mock = serving(64, 20);
+    let refusal = || FaultKind::Status { status: 429, retry_after_s: None };
+    mock.inject((0..20).map(|_| refusal()));
+    let found = Lab::new().found(&openai(&mock), &["--rate", "100", "--requests", "60", "--warmup", "0"]);
+    let saturation = &found["saturation"];
+    assert!(saturation["limits"].as_array().unwrap().contains(&json!("target")), "{saturation}");
+    let said = saturation["sentences"][0].as_str().unwrap();
+    assert!(said.contains("20 of 60 requests failed"), "{said}");
 }
