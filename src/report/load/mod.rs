@@ -8,7 +8,10 @@ pub use result::{LOAD_SCHEMA_VERSION, LoadResult};
 
 use std::time::Duration;
 
-use crate::load::{Arrivals, CONCURRENCY, Ending, Findings, Latency, Load, MAX_TOKENS, Options, Third};
+use crate::client::ErrorClass;
+use crate::load::{
+    Arrivals, CONCURRENCY, Ending, Findings, Latency, Load, MAX_TOKENS, Options, Percentile, Third,
+};
 use crate::metric::Metric;
 use crate::stats;
 use crate::timeline::TokenSource;
@@ -36,6 +39,9 @@ pub fn settings(load: &Load, options: &Options) -> String {
     lines.push(row("Max tokens", &max_tokens(options)));
     lines.push(row("Repeat ratio", &prompts(options)));
     lines.push(row("Warm-up", &format!("{} requests, discarded", load.plan().warm_up)));
+    if options.percentile == Percentile::Floor {
+        lines.push(row("Percentiles", "the value at index floor(n p)"));
+    }
     lines.push(row("Seed", &provenance.seed.to_string()));
     lines.join("\n")
 }
@@ -251,8 +257,22 @@ fn show(bound: Duration) -> String {
 }
 
 fn errors(found: &Findings) -> Vec<String> {
-    let counts = found.errors.iter().map(|(class, count)| row(class, &count.to_string()));
+    let counts = found.errors.iter().map(|(class, count)| row(class, &format!("{count}{}", advice(class))));
     counts.chain(found.first_error.as_ref().map(|error| row("First", error))).collect()
+}
+
+/// What helps against failures of a class, where something usually does.
+fn advice(class: &str) -> &'static str {
+    let of = |classes: &[ErrorClass]| classes.iter().any(|known| known.name() == class);
+    if of(&[ErrorClass::Timeout]) {
+        " (lower --concurrency or --rate, or raise --timeout)"
+    } else if of(&[ErrorClass::RateLimited, ErrorClass::Overloaded]) {
+        " (lower --concurrency or --rate)"
+    } else if of(&[ErrorClass::Http4xx, ErrorClass::Parse]) {
+        " (check the endpoint's path, and --dialect)"
+    } else {
+        ""
+    }
 }
 
 fn percent(share: f64) -> String {

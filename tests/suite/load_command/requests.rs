@@ -151,5 +151,10 @@ fn the_endpoint_may_be_a_target_and_its_path_any() {
     let mock = mock();
     let elsewhere = format!("{}/api/infer", mock.url());
     let ran = Lab::new().load(&elsewhere, &["--dialect", "generate", "--requests", "2", "--warmup", "0"]);
-    assert!(ran.code == Some(2) && ran.stdout.contains("HTTP 404"), "{}\n{}", ran.stdout, ran.stderr);
+    assert!(
+        ran.code == Some(2) && ran.stdout.contains("HTTP 404") && ran.stdout.contains("--dialect"),
+        "{}\n{}",
+        ran.stdout,
+        ran.stderr
+    );
 }
