@@ -12,8 +12,8 @@ use clap::{FromArgMatches, Parser, Subcommand};
 
 use crate::report::say;
 use commands::{
-    baseline, claims, completions, gate, man, matrix, mock, record, report, routing, run, scenarios, targets,
-    trend,
+    baseline, claims, completions, gate, load, man, matrix, mock, record, report, routing, run, scenarios,
+    targets, trend,
 };
 
 /// Exit code of a gate that found something slower.
@@ -48,6 +48,7 @@ enum Command {
     Baseline(baseline::Args),
     Gate(gate::Args),
     Run(run::Args),
+    Load(Box<load::Args>),
     Matrix(matrix::Args),
     Routing(routing::Args),
     Claims(claims::Args),
@@ -68,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Baseline(args) => baseline::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Routing(args) => routing::run(&args),
         Command::Claims(args) => claims::run(&args),

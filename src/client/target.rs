@@ -74,7 +74,11 @@ impl Target {
         auth: &Auth,
     ) -> Result<Self, TargetError> {
         let wrong = |reason: &str| TargetError::Url { url: base_url.into(), reason: reason.into() };
-        let uri: Uri = base_url.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
+        let unclear = |error: http::uri::InvalidUri| match base_url.contains("://") {
+            true => wrong(&error.to_string()),
+            false => wrong("it must start with http:// or https://"),
+        };
+        let uri: Uri = base_url.parse().map_err(unclear)?;
         let tls = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
@@ -94,6 +98,29 @@ impl Target {
             headers: headers(dialect, auth)?,
             context_tokens: None,
         })
+    }
+
+    /// A target that answers at `url` and nowhere else, whatever its path. A `url` that names no path, or one that ends
+    /// in the dialect's, is understood as by [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn at(
+        name: &str,
+        dialect: Dialect,
+        url: &str,
+        model: &str,
+        auth: &Auth,
+    ) -> Result<Self, TargetError> {
+        let target = Self::new(name, dialect, url, model, auth)?;
+        let uri: Uri = url.parse().unwrap_or_default();
+        let known =
+            matches!(uri.path().trim_end_matches('/'), "" | "/v1") || uri.path().ends_with(dialect.path());
+        if known && uri.query().is_none() {
+            return Ok(target);
+        }
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Ok(Self { base_path: String::new(), path, ..target })
     }
 
     /// The same target, with `root` as the one certificate authority that is trusted, instead of the machine's.
@@ -157,7 +184,7 @@ impl Target {
     }
 
     /// Where requests are sent.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("{}{}", self.origin.url(), self.path)
     }
 
@@ -229,6 +256,17 @@ mod tests {
         assert_eq!(path("http://127.0.0.1:8080/v1/"), "/v1/chat/completions");
         assert_eq!(path("http://127.0.0.1:8080/proxy/v1"), "/proxy/v1/chat/completions");
         assert_eq!(path("http://127.0.0.1:8080/v1/chat/completions"), "/v1/chat/completions");
+    }
+
+    #[test]
+    fn an_endpoint_keeps_a_path_of_its_own_and_completes_one_that_it_lacks() {
+        let url = |url| Target::at("t", Dialect::Generate, url, "m", &Auth::None).unwrap().url();
+        for own in ["http://127.0.0.1:8000/generate", "http://127.0.0.1:8000/api/infer?version=2"] {
+            assert_eq!(url(own), own);
+        }
+        for bare in ["http://127.0.0.1:8000", "http://127.0.0.1:8000/", "http://127.0.0.1:8000/v1"] {
+            assert_eq!(url(bare), "http://127.0.0.1:8000/generate");
+        }
     }
 
     #[test]

@@ -1,17 +1,36 @@
-//! Schedules of many requests: when each one starts, and [`drive`], which keeps them.
+//! Many requests: when each one starts, what it asks, and what comes of it.
+//!
+//! A [`Schedule`] says when, and [`drive`] keeps it; [`Prompts`] say what; a [`Load`] is both with a session, and its
+//! [`Findings`] are what it found, as far as it came.
 //!
 //! A *closed* loop has so many workers, each of which asks again when it was answered: a server that slows down is
 //! asked less. An *open* loop asks at given times whatever becomes of the answers, as users do: what waits behind a
 //! slow answer is measured from when it was meant to start.
 
+mod bounds;
 mod drive;
+mod file;
+mod findings;
 mod open;
+mod plan;
+mod prompts;
+mod run;
+mod saturation;
 mod slo;
+mod trace;
 
+pub use bounds::Bounds;
 pub(crate) use drive::precisely;
 pub use drive::{Sending, drive};
-pub use open::{Arrivals, arrivals, responses};
+pub use file::FileError;
+pub use findings::{Cache, Findings, Latency, SloFindings, Third};
+pub use open::{Arrivals, arrivals, ramped, responses};
+pub use plan::{CONCURRENCY, MAX_TOKENS, Options, Percentile, Plan, PlanError, REQUESTS};
+pub use prompts::{Mix, Prompt, Prompts};
+pub use run::{Ending, Load, UnderWay};
+pub use saturation::{Limit, Saturation};
 pub use slo::Slo;
+pub use trace::{BadLine, Format as TraceFormat, Row, read as read_trace};
 
 use std::time::Duration;
 
@@ -24,6 +43,15 @@ pub enum Schedule {
         workers: u32,
         /// When no further one is sent.
         extent: Extent,
+    },
+    /// The same, but the workers join one after another.
+    Joining {
+        /// Requests under way at once, when all have joined.
+        workers: u32,
+        /// When no further one is sent.
+        extent: Extent,
+        /// How long it takes until all have joined.
+        over: Duration,
     },
     /// A request at each of these times after the start, in order, whatever became of those before.
     Open(Vec<Duration>),

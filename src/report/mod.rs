@@ -12,6 +12,7 @@ pub mod exported;
 pub mod figure;
 pub mod gate;
 pub mod json;
+pub mod load;
 pub mod matrix;
 #[cfg(feature = "cli")]
 pub mod plot;

@@ -136,6 +136,8 @@ scenario!(
     connection,
     /// One short question, asked by many at once.
     concurrency,
+    /// Questions of which a load makes as many as it needs.
+    load,
     /// One open question, answered at length.
     streaming,
     /// One task for one agent or several.

@@ -323,6 +323,11 @@ impl Session {
         self.clients.get(dialect.name()).map_or("", |client| client.target().model())
     }
 
+    /// Where requests in `dialect` are posted; empty if the target does not speak it.
+    pub fn asked_url(&self, dialect: Dialect) -> String {
+        self.clients.get(dialect.name()).map_or_else(String::new, |client| client.target().url())
+    }
+
     /// Prices of the model asked for in `dialect`.
     pub fn pricing(&self, dialect: Dialect) -> Option<Pricing> {
         self.pricing_of(self.asked_model(dialect))

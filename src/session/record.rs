@@ -112,6 +112,9 @@ pub struct RequestRecord {
     /// Where that count comes from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub token_source: Option<TokenSource>,
+    /// Whether the answer came from the server's cache of answers; absent where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cached: Option<bool>,
     /// What it cost; absent when a price or a count is unknown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cost_usd: Option<Usd>,
@@ -195,6 +198,7 @@ impl RequestRecord {
             usage: Usage::default(),
             output_tokens: None,
             token_source: None,
+            cached: None,
             cost_usd: None,
             decode_tps: None,
             e2e_tps: None,
@@ -209,7 +213,7 @@ impl RequestRecord {
 
     fn fill(&mut self, answer: &Answer, pricing: Option<&Pricing>) {
         let (timeline, reply) = (&answer.timeline, &answer.reply);
-        let tokens = TokenCount::of(&reply.usage, timeline);
+        let tokens = TokenCount::of(&reply.usage, timeline).or_guessed(timeline, &reply.text());
         self.values = timeline
             .values(&tokens)
             .into_iter()
@@ -223,6 +227,7 @@ impl RequestRecord {
         self.e2e_tps = timeline.e2e_tps(&tokens);
         self.output_tokens = tokens.output;
         self.token_source = tokens.source;
+        self.cached = reply.cached;
         self.cost_usd = pricing.and_then(|pricing| pricing.cost(&reply.usage));
         self.stop.clone_from(&reply.stop);
         self.gaps_ns = timeline.gaps();

@@ -266,6 +266,21 @@ pub fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| format!("`{text}` is no share between 0 and 100%, such as 10% or 0.1"))
 }
 
+/// Reads a time such as `30s`, `500ms` or `2m`; a plain number is in seconds.
+///
+/// # Errors
+/// When it is none; the text says what was expected.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let seconds =
+        text.trim().parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let named = || text.parse::<jiff::SignedDuration>().ok()?.try_into().ok();
+    let expected = || format!("`{text}` is no time, such as 30s, 500ms or 2m");
+    seconds.or_else(named).filter(|time| *time < LONGEST).ok_or_else(expected)
+}
+
+/// No time that somebody waits for is as long as this.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +349,18 @@ mod tests {
             settings(&[("LLMLAB_TARGET", "openai+http://127.0.0.1:8080"), ("LLMLAB_MODEL", "m")]).unwrap();
         let TargetKind::Live(live) = settings.target else { panic!("a live target") };
         assert_eq!((live.target.model(), live.target.base_url().as_str()), ("m", "http://127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn a_time_has_a_unit_or_is_in_seconds() {
+        let ms = Duration::from_millis;
+        assert_eq!(
+            [duration("30s"), duration("500ms"), duration("2m"), duration("1.5")],
+            [30_000, 500, 120_000, 1_500].map(|n| Ok(ms(n)))
+        );
+        for wrong in ["", "-1s", "soon", "NaN", "1e300"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

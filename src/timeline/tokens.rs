@@ -6,6 +6,9 @@ use crate::wire::Usage;
 
 use super::Timeline;
 
+/// Characters of English for each token, roughly.
+const TOKEN_CHARACTERS: usize = 4;
+
 /// Who counted the output tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,6 +18,8 @@ pub enum TokenSource {
     /// Nobody: the content events were counted in place of tokens. An event may hold several tokens, so
     /// rates from it are lower bounds.
     Events,
+    /// Nobody, of an answer that came whole: four characters were taken for a token.
+    Characters,
 }
 
 /// The output tokens that were delivered, with their source. Both are absent when the count is not known.
@@ -47,6 +52,16 @@ impl TokenCount {
             0 => Self::default(),
             events => Self { output: Some(events), source: Some(TokenSource::Events) },
         }
+    }
+
+    /// The same, or what the length of `text` lets guess where nobody counted an answer that came whole.
+    #[must_use]
+    pub fn or_guessed(self, timeline: &Timeline, text: &str) -> Self {
+        if self.source.is_some() || timeline.streamed {
+            return self;
+        }
+        let guessed = text.chars().count().div_ceil(TOKEN_CHARACTERS) as u64;
+        Self { output: Some(guessed), source: Some(TokenSource::Characters) }
     }
 }
 

@@ -291,6 +291,45 @@ fn recordings_that_ship_and_those_of_a_run_fit_their_schema() {
     }
 }
 
+/// What `llmlab load` finds with these arguments, and its records.
+fn load(args: &[&str]) -> (Value, Vec<Value>) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let raw = directory.path().join("raw.jsonl");
+    let run = command("llmlab").args(["load", "--json"]).args(args).arg("--raw").arg(&raw).output();
+    let run = run.expect("the command runs");
+    let result = serde_json::from_slice(&run.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&run.stderr)));
+    let lines = fs::read_to_string(raw).expect("the records are text");
+    (result, lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect())
+}
+
+#[test]
+fn the_result_of_a_load_fits_its_schema_and_nothing_else_does() {
+    let validator = jsonschema::validator_for(&schema("load.v1.json")).expect("a schema");
+    let closed = ["--target", "mock", "--requests", "10", "--slo-ttft", "1s", "--slo-p95", "10s"];
+    let open = ["--target", "mock", "--dialect", "generate", "--rate", "100", "--requests", "12"];
+    for args in [&closed[..], &open] {
+        let (result, records) = load(args);
+        assert_valid(&validator, &result);
+        records.iter().for_each(|record| assert_valid(&RECORD, record));
+    }
+    let (result, _) = load(&closed);
+    for (pointer, value) in [
+        ("/schema_version", json!(2)),
+        ("/ttft_p50_ms", json!("12 ms")),
+        ("/cache_hit_rate", json!(28)),
+        ("/ending", json!("tired")),
+        ("/latencies_ms/ttft/p99", Value::Null),
+        ("/saturation/limits", json!(["moon"])),
+        ("/settings/arrivals", json!("now and then")),
+        ("/provenance/machine/cores", json!(0)),
+    ] {
+        let mut wrong = result.clone();
+        *wrong.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} in {result:#}")) = value;
+        assert!(!validator.is_valid(&wrong), "{pointer}");
+    }
+}
+
 #[test]
 fn every_field_of_the_schemas_is_explained_and_every_object_is_closed() {
     for name in [
@@ -300,6 +339,7 @@ fn every_field_of_the_schemas_is_explained_and_every_object_is_closed() {
         "results.v1.json",
         "gate.v1.json",
         "cassette.v1.json",
+        "load.v1.json",
     ] {
         let schema = schema(name);
         jsonschema::meta::validate(&schema).expect("a JSON Schema 2020-12");

@@ -19,6 +19,9 @@ mod habits;
 #[cfg(feature = "cli")]
 mod lab;
 mod load;
+#[cfg(feature = "cli")]
+mod load_command;
+mod load_prompts;
 mod mock;
 #[cfg(feature = "cli")]
 mod readme;

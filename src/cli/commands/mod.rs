@@ -4,6 +4,7 @@ pub(super) mod baseline;
 pub(super) mod claims;
 pub(super) mod completions;
 pub(super) mod gate;
+pub(super) mod load;
 pub(super) mod man;
 pub(super) mod matrix;
 pub(super) mod mock;
