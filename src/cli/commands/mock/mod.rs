@@ -1,20 +1,18 @@
 //! `llmlab mock`: the mock server alone, for any client in any language.
 
+mod replayed;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::cassette::Cassette;
 use crate::catalog::{self, Profile};
-use crate::cli::interrupt::{Interruptible, end};
-use crate::cli::{EXIT_INTERRUPTED, EXIT_REGRESSION, output};
+use crate::cli::interrupt::end;
+use crate::cli::output;
 use crate::mock::{GenerateConfig, Mock, MockConfig, MockError, Replay};
-use crate::recorder;
 use crate::report::{cassette, say};
 use crate::settings::Settings;
 use crate::wire::Dialect;
@@ -51,26 +49,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten, next_help_heading = "The /generate endpoint")]
     generate: Generate,
     #[command(flatten, next_help_heading = "Replay")]
-    replay: Replayed,
-}
-
-/// What is replayed.
-#[derive(Debug, clap::Args)]
-struct Replayed {
-    /// Answer with the recordings of this directory, at their recorded times, instead of a simulated engine.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["profile", "keep_bodies", "list_profiles"])]
-    cassette: Option<PathBuf>,
-    /// What answers a request that was not recorded: an error that says what was, or the next recording in its
-    /// dialect.
-    #[arg(long, value_name = "WHAT", default_value = "none", value_parser = ["none", "next"], requires = "cassette")]
-    cassette_fallback: String,
-    /// Replay every recording to the lab's own client, say how far each chunk is from its recorded offset, and exit:
-    /// with code 1 if that is more than 2 ms at p99, or 5 ms at a first token.
-    #[arg(long, requires = "cassette")]
-    check: bool,
-    /// How often the check replays each.
-    #[arg(long, value_name = "N", default_value_t = 5, requires = "check", value_parser = clap::value_parser!(u32).range(1..))]
-    runs: u32,
+    replay: replayed::Replayed,
 }
 
 /// The knobs of `/generate`.
@@ -126,7 +105,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let replay = args.replay.read()?;
     if let (true, Some(replay)) = (args.replay.check, &replay) {
-        return args.check(replay);
+        return args.replay.check(replay, args.slowdown);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -140,26 +119,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-impl Replayed {
-    fn read(&self) -> anyhow::Result<Option<Replay>> {
-        let Some(directory) = &self.cassette else { return Ok(None) };
-        let cassette = Cassette::read(directory).context("--cassette")?;
-        Ok(Some(Replay { cassette: Arc::new(cassette), next: self.cassette_fallback == "next" }))
-    }
-}
-
 impl Args {
-    /// Replays the recordings here and says how well.
-    fn check(&self, replay: &Replay) -> anyhow::Result<ExitCode> {
-        let checking = recorder::check(Arc::clone(&replay.cassette), self.slowdown, self.replay.runs);
-        let Some(checked) = Interruptible::new()?.until_interrupted(checking) else {
-            return Ok(EXIT_INTERRUPTED.into());
-        };
-        let fidelity = checked?;
-        output::print(&cassette::fidelity(&fidelity))?;
-        Ok(if fidelity.is_acceptable() { ExitCode::SUCCESS } else { EXIT_REGRESSION.into() })
-    }
-
     fn config(&self, replay: Option<Replay>) -> MockConfig {
         let generate = &self.generate;
         MockConfig {
