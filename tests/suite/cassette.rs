@@ -110,7 +110,6 @@ async fn what_was_recorded_is_replayed_event_for_event_in_every_dialect() {
     }
     assert_eq!(cassette.recordings().len(), 5);
     assert_eq!(cassette.label(), "tape, recorded simulated");
-    assert!(cassette.recordings()[0].response.chunks.len() > 3, "a stream is kept read by read");
 }
 
 #[tokio::test]
@@ -306,7 +305,8 @@ async fn the_way_upstream_may_be_tls_and_have_a_path() {
     let head = &server.requests()[0].head;
     assert!(head.starts_with("post /gateway/v1/chat/completions "), "{head}");
     assert!(!head.contains("accept-encoding") && head.contains(&server.url()["http://".len()..]), "{head}");
-    let recorded = &fixture.cassette().recordings()[0];
+    let cassette = fixture.cassette();
+    let recorded = &cassette.recordings()[0];
     assert_eq!(
         (recorded.request.path.as_str(), recorded.recorded.upstream.clone()),
         ("/v1/chat/completions", server.url())
