@@ -54,8 +54,8 @@ impl Request {
         }
     }
 
-    /// The keys under which recordings are looked for, the best first. Where the lab's own draws were recorded and
-    /// this is one, only its own recording will do: another arm's answer is no answer.
+    /// The keys under which recordings are looked for, the best first. Where the draw's group was recorded, only its
+    /// own recording will do: another arm's answer is no answer.
     pub(super) fn keys(&self, drawn: bool, next: bool) -> Vec<u128> {
         if drawn && let Some(draw) = self.draw_key() {
             return vec![draw];

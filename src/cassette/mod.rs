@@ -7,8 +7,8 @@
 //! by a list of those that are kept, keys by their value and by their shape.
 //!
 //! **Which recording answers.** The first of these rules that finds any, and several that it finds take turns:
-//! 1. A request that says which draw of the lab it is (its [`DrawId`]): the recording of that draw, if the request
-//!    differs in nothing but ids.
+//! 1. A request that says which draw of the lab it is (its [`DrawId`]), of a group that was recorded: the recording
+//!    of that draw, if the request differs in nothing but ids; no other rule is tried.
 //! 2. The same body, its order of keys and what identifies a user left aside: [`hash`].
 //! 3. The same dialect, model, prompt and choice of streaming, ids left aside.
 //! 4. Only if that is asked for, whatever comes next in the same dialect.
@@ -16,11 +16,13 @@
 //! Ids are words of 32 hexadecimal digits, with hyphens or without, such as the lab's nonces and UUIDs.
 
 mod chunk;
+mod error;
 mod matching;
 mod recording;
 mod scrub;
 
 pub use chunk::Chunk;
+pub use error::CassetteError;
 pub use matching::{Request, hash};
 pub use recording::{
     CASSETTE_SCHEMA_VERSION, Ending, Recorded, RecordedRequest, RecordedResponse, Recording, Taken,
@@ -31,59 +33,6 @@ use std::path::{Path, PathBuf};
 
 use crate::seed::DrawId;
 use crate::wire::Dialect;
-
-/// Why a cassette cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum CassetteError {
-    /// A file or the directory cannot be read.
-    #[error("could not read {}: {source}", path.display())]
-    Read {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file is no recording.
-    #[error("{} is no recording: {source}", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// The field and the line.
-        source: serde_json::Error,
-    },
-    /// A file has another version.
-    #[error("{}: schema_version is {found}, and this lab reads {CASSETTE_SCHEMA_VERSION}", path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// The version it states.
-        found: u64,
-    },
-    /// A field holds what cannot be replayed.
-    #[error("{}: {field}: {reason}", path.display())]
-    Field {
-        /// The file.
-        path: PathBuf,
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The directory holds no recording.
-    #[error("{} holds no recording; llmlab record makes some", path.display())]
-    Empty {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// A recording cannot be written.
-    #[error("could not write {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
 
 /// The recordings of a directory, in the order of their names.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,13 +94,13 @@ impl Cassette {
     /// The numbers of the recordings that may answer `request`, by the first rule that finds any, with the rule's
     /// key; with `next`, the last rule is one of them.
     pub fn find(&self, request: &Request, next: bool) -> Option<(u128, &[usize])> {
-        let keys = request.keys(self.has_draws(), next);
-        keys.into_iter().find_map(|key| Some((key, self.index.get(&key)?.as_slice())))
+        let drawn = request.draw.as_ref().is_some_and(|draw| self.has_group(&draw.scenario));
+        request.keys(drawn, next).into_iter().find_map(|key| Some((key, self.index.get(&key)?.as_slice())))
     }
 
-    /// Whether the lab's own arms were recorded.
-    fn has_draws(&self) -> bool {
-        self.draws().next().is_some()
+    /// Whether arms of a group of the lab were recorded.
+    fn has_group(&self, group: &str) -> bool {
+        self.draws().any(|draw| draw.scenario == group)
     }
 
     fn draws(&self) -> impl Iterator<Item = &DrawId> {

@@ -5,7 +5,8 @@ use crate::settings::Environment;
 /// What is asked, and what it may cost: flags that win over the environment's settings.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
-    /// What answers: mock, anthropic, openai, a name of llmlab.toml, or DIALECT+URL [env: LLMLAB_TARGET].
+    /// What answers: mock, anthropic, openai, a name of llmlab.toml, DIALECT+URL, or cassette:DIR
+    /// [env: LLMLAB_TARGET].
     #[arg(long)]
     target: Option<String>,
     /// The model to ask for, or to simulate [env: LLMLAB_MODEL].

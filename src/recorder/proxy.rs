@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, request};
 use http_body_util::Full;
 
@@ -65,8 +65,8 @@ impl Proxy {
         // Both halves were parsed from addresses.
         *request.uri_mut() = Uri::try_from(format!("{}{path}", upstream.base_path())).unwrap_or_default();
         let mut headers = passed_on(&parts.headers);
-        headers.remove(ACCEPT_ENCODING);
-        headers.remove(CONTENT_LENGTH);
+        // The body is here already, whatever was to be expected of it.
+        [ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT].iter().for_each(|name| drop(headers.remove(name)));
         if !self.config.upstream_is_mock {
             let private: Vec<HeaderName> =
                 headers.keys().filter(|name| name.as_str().starts_with(PRIVATE)).cloned().collect();

@@ -165,14 +165,8 @@ impl Session {
     /// When the mock cannot start or the target does not answer.
     pub async fn start(settings: Settings) -> Result<Self, SessionError> {
         let (truth, mock, targets) = match &settings.target {
-            TargetKind::Mock(mock) => {
-                let (truth, mock, targets) = start_mock(mock, settings.seed)?;
-                (truth, Some(mock), targets)
-            }
-            TargetKind::Cassette(replayed) => {
-                let (truth, mock, targets) = replay::start(replayed)?;
-                (truth, Some(mock), targets)
-            }
+            TargetKind::Mock(mock) => start_mock(mock, settings.seed)?,
+            TargetKind::Cassette(replayed) => replay::start(replayed)?,
             TargetKind::Live(live) => (Truth::Live, None, vec![live.target.clone()]),
         };
         let recorder = replay::recorder(&settings, &targets[0])?;
@@ -194,10 +188,7 @@ impl Session {
             budget: Budget::new(&settings),
             clients: targets
                 .iter()
-                .map(|target| match &recorder {
-                    Some(recorder) => target.by_way_of(recorder.addr()),
-                    None => target.clone(),
-                })
+                .map(|target| recorder.as_ref().map_or(target.clone(), |to| target.by_way_of(to.addr())))
                 .map(|target| (target.dialect().name(), Client::new(target, settings.timeouts)))
                 .collect(),
             recorder,
@@ -266,28 +257,6 @@ impl Session {
     /// Whether the engine is this session's own mock, whose clock can be moved.
     pub fn is_simulated(&self) -> bool {
         matches!(self.settings.target, TargetKind::Mock(_))
-    }
-
-    /// What records every exchange, if anything does.
-    pub fn recorder(&self) -> Option<&Recorder> {
-        self.recorder.as_ref()
-    }
-
-    /// The rounds of every arm that recordings hold, the one that warms up included: another would have no answer.
-    /// Absent where the answers are not recorded.
-    pub fn recorded_rounds(&self) -> Option<u32> {
-        match &self.settings.target {
-            TargetKind::Cassette(replayed) => Some(replayed.cassette.rounds().unwrap_or_default()),
-            _ => None,
-        }
-    }
-
-    /// Why recordings cannot answer an arm of a group, in a sentence; absent if they can, or if nothing is replayed.
-    pub fn unrecorded(&self, group: &str, label: &str) -> Option<String> {
-        let TargetKind::Cassette(replayed) = &self.settings.target else { return None };
-        let cassette = &replayed.cassette;
-        let missing = || format!("it is not in the cassette {}", cassette.name());
-        (!cassette.has_arm(group, label)).then(missing)
     }
 
     /// The engine that is simulated and the factor on its times, where that is known.
@@ -513,7 +482,10 @@ impl Session {
     }
 }
 
-fn start_mock(settings: &MockSettings, seed: u64) -> Result<(Truth, Mock, Vec<Target>), SessionError> {
+/// What answers, the mock that does, and how it is asked in each dialect.
+type Answering = (Truth, Option<Mock>, Vec<Target>);
+
+fn start_mock(settings: &MockSettings, seed: u64) -> Result<Answering, SessionError> {
     let mock = Mock::start(MockConfig {
         profile: settings.profile.clone(),
         slowdown: settings.slowdown,
@@ -534,7 +506,7 @@ fn start_mock(settings: &MockSettings, seed: u64) -> Result<(Truth, Mock, Vec<Ta
         slowdown: settings.slowdown,
         slowed: settings.slowed.clone(),
     };
-    Ok((truth, mock, targets))
+    Ok((truth, Some(mock), targets))
 }
 
 /// The engine of each model that a run may ask for as the small one.

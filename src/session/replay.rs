@@ -6,10 +6,34 @@ use crate::provenance::Truth;
 use crate::recorder::{Recorder, RecorderConfig, RecorderError};
 use crate::settings::{CASSETTE, CassetteSettings, Settings, TargetKind};
 
-use super::SessionError;
+use super::{Answering, Session, SessionError};
+
+impl Session {
+    /// What records every exchange, if anything does.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
+    }
+
+    /// The rounds of every arm that recordings hold, the one that warms up included: another would have no answer.
+    /// Absent where the answers are not recorded.
+    pub fn recorded_rounds(&self) -> Option<u32> {
+        match &self.settings.target {
+            TargetKind::Cassette(replayed) => Some(replayed.cassette.rounds().unwrap_or_default()),
+            _ => None,
+        }
+    }
+
+    /// Why recordings cannot answer an arm of a group, in a sentence; absent if they can, or if nothing is replayed.
+    pub fn unrecorded(&self, group: &str, label: &str) -> Option<String> {
+        let TargetKind::Cassette(replayed) = &self.settings.target else { return None };
+        let cassette = &replayed.cassette;
+        let missing = || format!("it is not in the cassette {}", cassette.name());
+        (!cassette.has_arm(group, label)).then(missing)
+    }
+}
 
 /// The mock that plays the recordings, and a target for each dialect in them.
-pub(super) fn start(settings: &CassetteSettings) -> Result<(Truth, Mock, Vec<Target>), SessionError> {
+pub(super) fn start(settings: &CassetteSettings) -> Result<Answering, SessionError> {
     let cassette = &settings.cassette;
     let mock = Mock::start(MockConfig {
         slowdown: settings.slowdown,
@@ -23,7 +47,7 @@ pub(super) fn start(settings: &CassetteSettings) -> Result<(Truth, Mock, Vec<Tar
     };
     let targets = cassette.models().into_iter().map(target).collect::<Result<Vec<_>, _>>()?;
     let truth = Truth::Replayed { cassette: cassette.label(), slowdown: settings.slowdown };
-    Ok((truth, mock, targets))
+    Ok((truth, Some(mock), targets))
 }
 
 /// What records the exchanges with `target`, if they are to be.

@@ -10,7 +10,7 @@ use llmlab::cassette::{Cassette, Ending, Recording};
 use llmlab::mock::{Mock, MockConfig};
 use llmlab::recorder::check;
 use llmlab::report::results::Comparison;
-use llmlab::settings::VARIABLES;
+use llmlab::settings::{Environment, VARIABLES};
 use llmlab::wire::Dialect;
 use regex::Regex;
 use tempfile::TempDir;
@@ -262,9 +262,11 @@ async fn every_cassette_that_ships_is_a_real_engines_and_replays_byte_for_byte()
             assert!(engine.contains("llama-server") && engine.contains("SmolLM2"), "{name}: {engine}");
             assert_eq!(one.ttft_ns().is_some(), one.request.stream);
         }
-        let fidelity = check(cassette, 1.0, 1).await.unwrap();
+        let strict = Environment::of_process().get("LLMLAB_TEST_STRICT") == Some("1");
+        let fidelity = check(cassette, 1.0, if strict { 5 } else { 1 }).await.unwrap();
         // A busy machine is late; a wrong player would be wrong by whole answers.
-        assert!(fidelity.runs[0].p50_ns < 1e9, "{fidelity:?}");
+        let right = if strict { fidelity.is_acceptable() } else { fidelity.runs[0].p50_ns < 1e9 };
+        assert!(right, "{fidelity:?}");
     }
 }
 
