@@ -2,8 +2,8 @@
 //!
 //! A request takes one from the requests and its whole prompt from the input tokens before it is served; what the
 //! prompt cache held is given back once that is known, since cached tokens do not count. Output tokens are taken
-//! when the answer is decided, so that their bucket may owe some; until it owes none, requests are refused. What
-//! is refused takes nothing.
+//! when the answer is decided, so that their bucket may owe some; until it owes none, requests are refused. (Older
+//! descriptions of Anthropic's limits reserve `max_tokens` instead.) What is refused takes nothing.
 
 mod headers;
 
