@@ -12,7 +12,8 @@ pub(super) const EXAMPLES: &str = r#"Examples:
   llmlab mock --fault status=529,retry-after=2,share=5% --fault cut,share=1%
   llmlab mock --limit-rpm 50 --limit-input-tpm 30000 --limit-output-tpm 8000
   llmlab mock --rtt 50ms --cert-out mock.pem      TLS, 50 ms away
-  llmlab mock --print-config > mock.toml          then: llmlab mock --config mock.toml
+  llmlab mock --print-config > mock.toml          all settings and speeds, to be edited
+  llmlab mock --config mock.toml --port 8001
 
 Faults that stay, each with a share=5% or for every request. Whom they hit is drawn from --seed,
 the request, and how often it came before; a request meets one fault at most:
@@ -67,6 +68,9 @@ pub(super) fn greeting(mock: &Mock, entrance: &Entrance, settings: &MockFile) ->
     if entrance.url != mock.url() {
         lines.push(format!("near, without TLS: {}", mock.url()));
     }
+    if !settings.rtt.0.is_zero() {
+        lines.push(format!("link: {} there and back", settings.rtt));
+    }
     lines.extend(settings.faults.iter().map(|fault| format!("fault: {fault}")));
     let limits = settings.limits;
     let limits = [
@@ -78,7 +82,9 @@ pub(super) fn greeting(mock: &Mock, entrance: &Entrance, settings: &MockFile) ->
     lines.extend(limits.map(|(limit, of)| format!("limit: {limit} {of} a minute")));
     lines.push(format!(
         "simulated: profile {}, slowdown {}, seed {}",
-        settings.profile, settings.slowdown, settings.seed
+        mock.config().profile.name,
+        settings.slowdown,
+        settings.seed
     ));
     lines.join("\n")
 }
