@@ -17,6 +17,7 @@ mod install;
 mod list;
 mod manifest;
 mod measured;
+mod pair;
 mod run;
 mod save;
 mod stage;
@@ -29,6 +30,7 @@ pub use install::{Installed, install};
 pub use list::{all, bytes};
 pub use manifest::MANIFEST_SCHEMA_VERSION;
 pub use measured::{BenchRuns, Fits, Measured, Mode, RunInfo};
+pub use pair::{Pair, pairs};
 pub use run::{BenchmarkInfo, RunBenchmark, found, latest_run, newest_summaries};
 pub use save::{Save, Saved, SavedBench, save};
 

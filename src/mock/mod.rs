@@ -50,7 +50,7 @@ use serde::{Deserialize, Serialize};
 pub use config::{GenerateConfig, MockConfig};
 pub use defect::{Defect, UnknownDefect};
 pub use faults::{Fault, FaultKind};
-pub use file::{Fallback, GenerateFile, MockFile};
+pub use file::{EngineFile, Fallback, GenerateFile, MockFile};
 pub use generate::{BATCH_SIZE, GenerateCounts};
 pub use limits::Limits;
 pub use link::FIRST_WINDOW;

@@ -191,7 +191,7 @@ impl Refused {
         match self {
             Self::Invalid(stated) => error(dialect, 400, &stated.kind, &stated.message),
             Self::TooMany(limit) => {
-                let response = error(dialect, 429, "rate_limit_error", &limit.to_string());
+                let response = error(dialect, 429, limit.kind(dialect), &limit.to_string());
                 retry_after(response, limit.retry_after_s)
             }
         }

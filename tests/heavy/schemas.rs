@@ -367,3 +367,16 @@ fn explained(at: &str, schema: &Value) {
         explained(&at, child);
     }
 }
+
+#[test]
+fn targets_listed_and_checked_fit_their_schema() {
+    // Given a mock that is well, and a port where nobody listens
+    let schema = jsonschema::validator_for(&schema("targets.v1.json")).expect("a schema");
+    let mock = MockCommand::start(&[]);
+    let (well, dead) = (format!("generate+{}", mock.url()), "openai+http://127.0.0.1:9");
+    // When targets are listed, checked and asked, then what is printed fits
+    for args in [&[][..], &["--check", &well, "anthropic", dead], &["--ask", &well, "mock"]] {
+        let ran = command("llmlab").arg("targets").args(args).arg("--json").output().expect("llmlab runs");
+        assert_valid(&schema, &serde_json::from_slice(&ran.stdout).expect("JSON on standard output"));
+    }
+}

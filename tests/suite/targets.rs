@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 use crate::support::Ran;
 
+/// Keys that the machine may have.
+const KEYS: [&str; 3] = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "LITELLM_API_KEY"];
 const KEY: &str = "sk-a-key-that-nobody-may-see";
 
 /// A folder with an `llmlab.toml`, and a mock that answers what stands in it.
@@ -42,9 +44,7 @@ impl Fixture {
     fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_llmlab"));
         command.args(args).current_dir(self.folder.path());
-        for name in
-            VARIABLES.map(|variable| variable.name).iter().chain(&["ANTHROPIC_API_KEY", "OPENAI_API_KEY"])
-        {
+        for name in VARIABLES.map(|variable| variable.name).iter().chain(&KEYS) {
             command.env_remove(name);
         }
         command.envs(environment.iter().copied());
@@ -89,6 +89,13 @@ fn every_target_is_listed_with_where_it_comes_from_and_whether_its_key_is_set() 
         assert!(table.stdout.contains(words), "{words}: {}", table.stdout);
     }
     assert!(!format!("{}{}{targets:?}", table.stdout, table.stderr).contains(KEY));
+}
+
+#[test]
+fn the_table_fits_what_stands_in_it() {
+    let fixture = Fixture::new();
+    let table = fixture.run(&[], &[]).stdout.replace(&fixture.mock.addr().port().to_string(), "54321");
+    insta::assert_snapshot!(table);
 }
 
 #[test]

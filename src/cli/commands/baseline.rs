@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::baseline::{self, Baseline, BaselineError, BenchRuns, DIRECTORY, Mode, Save};
+use crate::baseline::{self, Baseline, BenchRuns, DIRECTORY, Mode, Save};
 use crate::cli::{EXIT_ERROR, output};
-use crate::report::baseline::{self as report, Difference, Listed};
+use crate::report::baseline::{self as report, Listed};
 use crate::report::say;
 use crate::settings::{Environment, Settings};
 
@@ -94,12 +94,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             output::print(&report::installed(name, &installed, now.as_ref()))?;
         }
         Command::List { json } => return list(args, *json),
-        Command::Diff { name, other, json } => {
-            let before = Baseline::load(&args.dir, name)?;
-            let found = differences(args, &before, other.as_deref())?;
-            let text = if *json { format!("{:#}", report::json::differences(&found)) } else { shown(&found) };
-            output::print(&text)?;
-        }
+        Command::Diff { name, other, json } => diff(args, name, other.as_deref(), *json)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -135,42 +130,16 @@ fn list(args: &Args, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ERROR) })
 }
 
-fn shown(differences: &[Difference<'_>]) -> String {
-    differences.iter().map(report::difference).collect::<Vec<_>>().join("\n")
-}
-
-/// Each bench of a baseline beside its latest run, or beside the same bench of another baseline.
-fn differences<'a>(
-    args: &'a Args,
-    before: &'a Baseline,
-    other: Option<&'a str>,
-) -> anyhow::Result<Vec<Difference<'a>>> {
-    let other_baseline = other.map(|other| Baseline::load(&args.dir, other)).transpose()?;
+fn diff(args: &Args, name: &str, other: Option<&str>, json: bool) -> anyhow::Result<()> {
+    let before = Baseline::load(&args.dir, name)?;
+    let other = other.map(|other| Baseline::load(&args.dir, other)).transpose()?;
     let home = args.criterion_home();
-    let missing = |name: &str, bench: &str| BaselineError::NoBench { name: name.into(), bench: bench.into() };
-    let mut benches = before.benches().iter().filter(|bench| args.wants(bench)).peekable();
-    if let (None, Some(bench)) = (benches.peek(), &args.bench) {
-        return Err(missing(before.name(), bench).into());
-    }
-    let mut found = Vec::new();
-    for old in benches {
-        let new = match &other_baseline {
-            Some(other) => other.bench(&old.bench).cloned().ok_or_else(|| missing(other.name(), &old.bench)),
-            None => baseline::latest_run(&home, &old.bench),
-        };
-        match new {
-            Ok(after) => found.push(Difference {
-                before: old,
-                after,
-                name: before.name(),
-                other: other.unwrap_or("the latest run"),
-            }),
-            // Others may have what this one lacks.
-            Err(error) if before.benches().len() > 1 && args.bench.is_none() => {
-                say(&format!("note: {error}"))
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(found)
+    let (pairs, lacking) = baseline::pairs(&before, other.as_ref(), &home, args.bench.as_deref())?;
+    lacking.iter().for_each(|error| say(&format!("note: {error}")));
+    output::print(&if json {
+        format!("{:#}", report::json::differences(&pairs))
+    } else {
+        report::differences(&pairs)
+    })?;
+    Ok(())
 }

@@ -2,8 +2,8 @@
 //!
 //! A request takes one from the requests and its whole prompt from the input tokens before it is served; what the
 //! prompt cache held is given back once that is known, since cached tokens do not count. Output tokens are taken
-//! when the answer is decided, so that their bucket may owe some; until it owes none, requests are refused. What
-//! is refused takes nothing.
+//! when the answer is decided, so that their bucket may owe some; until it owes none, requests are refused. (Older
+//! descriptions of Anthropic's limits reserve `max_tokens` instead.) What is refused takes nothing.
 
 mod headers;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Usage;
+use crate::wire::{Dialect, Usage};
 
 pub(crate) use headers::label;
 
@@ -43,6 +43,17 @@ pub struct TooMany {
     pub limit: u64,
     /// When there will be room, in whole seconds; absent if one request alone is more than a minute may hold.
     pub retry_after_s: Option<u64>,
+}
+
+impl TooMany {
+    /// Its type in a vendor's words.
+    pub(crate) fn kind(&self, dialect: Dialect) -> &'static str {
+        match (dialect, self.of) {
+            (Dialect::OpenAi | Dialect::Completions, "requests") => "requests",
+            (Dialect::OpenAi | Dialect::Completions, _) => "tokens",
+            _ => "rate_limit_error",
+        }
+    }
 }
 
 /// What is left of the limits. It is told the time and reads no clock.

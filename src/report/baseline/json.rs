@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Difference, Listed};
-use crate::baseline::{BaselineError, Change, Warning, changes, fit};
+use super::Listed;
+use crate::baseline::{BaselineError, Change, Pair, Warning, changes, fit};
 
 /// The version of the forms below.
 const SCHEMA_VERSION: u32 = 1;
@@ -37,12 +37,12 @@ pub fn list(listed: &[Listed<'_>], broken: &[(String, BaselineError)]) -> Value 
 }
 
 /// How two sides of each bench differ. Values are in the unit of their metric.
-pub fn differences(differences: &[Difference<'_>]) -> Value {
+pub fn differences(differences: &[Pair<'_>]) -> Value {
     let benches = differences.iter().map(difference).collect::<Vec<_>>();
     json!({"schema_version": SCHEMA_VERSION, "benches": benches})
 }
 
-fn difference(Difference { before, after, name, other }: &Difference<'_>) -> Value {
+fn difference(Pair { before, after, name, other }: &Pair<'_>) -> Value {
     let (notes, mismatch) = match fit(before, after) {
         Ok(warnings) => (warnings.into_iter().map(|Warning(text)| text).collect::<Vec<_>>(), None),
         Err(mismatch) => (Vec::new(), Some(mismatch.to_string())),

@@ -5,7 +5,7 @@ pub mod json;
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::baseline::{
-    BaselineError, BenchRuns, Change, Installed, Mode, Saved, SavedBench, Warning, changes, fit,
+    BaselineError, BenchRuns, Change, Installed, Mode, Pair, Saved, SavedBench, Warning, changes, fit,
 };
 use crate::provenance::Machine;
 
@@ -18,19 +18,6 @@ pub struct Listed<'a> {
     pub runs: &'a BenchRuns,
     /// The bytes that it takes.
     pub bytes: u64,
-}
-
-/// Two sides of a bench.
-#[derive(Debug)]
-pub struct Difference<'a> {
-    /// The earlier side.
-    pub before: &'a BenchRuns,
-    /// The later side.
-    pub after: BenchRuns,
-    /// The baseline that the earlier side is.
-    pub name: &'a str,
-    /// What the later side is.
-    pub other: &'a str,
 }
 
 /// What was saved, and what to do with it.
@@ -101,8 +88,13 @@ pub fn list(listed: &[Listed<'_>], broken: &[(String, BaselineError)]) -> String
     lines.join("\n")
 }
 
+/// How two sides of each bench differ.
+pub fn differences(pairs: &[Pair<'_>]) -> String {
+    pairs.iter().map(difference).collect::<Vec<_>>().join("\n")
+}
+
 /// How two sides of a bench differ, benchmark by benchmark.
-pub fn difference(Difference { before, after, name, other }: &Difference<'_>) -> String {
+pub fn difference(Pair { before, after, name, other }: &Pair<'_>) -> String {
     let header = ["benchmark", "p50 before", "p50 after", "change", "samples"].map(String::from);
     let row = |change: &Change| {
         let share = change.share().map_or("?".into(), |share| format!("{:+.1}%", share * 100.0));

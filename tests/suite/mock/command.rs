@@ -73,6 +73,28 @@ fn the_settings_that_it_prints_are_settings_that_it_takes() {
 }
 
 #[test]
+fn an_engine_of_ones_own_is_called_changed_and_goes_with_its_profile() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("mock.toml"), "[engine]\ndecode_ms_per_token = 12.5\nslots = 4\n").unwrap();
+    let printed = run(folder.path(), &["--config", "mock.toml", "--print-config"]);
+    let engine = MockFile::parse(&printed.stdout).unwrap().engine;
+    assert_eq!(
+        (engine.decode_ms_per_token, engine.slots, engine.overhead_ms),
+        (Some(12.5), Some(4), Some(12.0))
+    );
+    let mock = Running::start(folder.path(), &["--config", "mock.toml"]);
+    assert!(mock.greeting.contains("simulated: profile fast (changed), slowdown 1"), "{}", mock.greeting);
+    // What is printed of a profile is that profile
+    fs::write(folder.path().join("all.toml"), run(folder.path(), &["--print-config"]).stdout).unwrap();
+    let mock = Running::start(folder.path(), &["--config", "all.toml"]);
+    assert!(mock.greeting.contains("profile fast, slowdown 1"), "{}", mock.greeting);
+    // And another profile has an engine of its own
+    let other =
+        run(folder.path(), &["--config", "mock.toml", "--profile", "claude-sonnet-4.6", "--print-config"]);
+    assert_ne!(MockFile::parse(&other.stdout).unwrap().engine.decode_ms_per_token, Some(12.5));
+}
+
+#[test]
 fn a_setting_that_does_not_fit_is_named_with_its_file_or_flag() {
     let folder = TempDir::new().unwrap();
     let refused = |args: &[&str], sentence: &str| {
@@ -90,6 +112,9 @@ fn a_setting_that_does_not_fit_is_named_with_its_file_or_flag() {
         ("host = \"0.0.0.0\"", "listens on this machine alone"),
         ("rtt = \"50\"", "no time with a unit"),
         ("faults = [\"cut,share=2\"]", "expected a share"),
+        ("[engine]\noverhead_ms = -1", "overhead_ms: it must be a time of 0 or more"),
+        ("[engine]\nthinking_share = 2", "thinking_share: it must be from 0 to 1"),
+        ("[engine]\nslots = 0", "slots and burst_tokens must be at least 1"),
         ("cert_out = \"ca.pem\"", "there is a certificate only with tls"),
     ] {
         fs::write(folder.path().join("mock.toml"), text).unwrap();

@@ -135,6 +135,8 @@ async fn openai_says_it_in_its_own_headers() {
         let second = fixture.ask(dialect, &ask).await;
         assert_eq!(second.status(), 429);
         assert!(header(&second, "retry-after").is_some());
+        let error = dialect.decode_error(&second.bytes().await.unwrap()).unwrap();
+        assert_eq!(error.kind, "requests");
     }
 }
 

@@ -13,7 +13,7 @@ use anyhow::Context;
 
 use crate::catalog::{self, Profile};
 use crate::cli::{interrupt, output};
-use crate::mock::{MockFile, StandingFault};
+use crate::mock::{EngineFile, MockFile, StandingFault};
 use crate::report::say;
 
 /// Serves the mock: answers like a large language model's API, at the speed of a profile, without key or network.
@@ -72,7 +72,8 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let settings = args.settings()?;
     if args.print_config {
-        output::print(settings.text().context("could not write the settings")?.trim_end())?;
+        let text = settings.resolved()?.text().context("could not write the settings")?;
+        output::print(text.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(exit) = args.replay.checked(&settings)? {
@@ -104,7 +105,10 @@ impl Args {
                 MockFile::parse(&text).with_context(|| format!("--config {}", path.display()))?
             }
         };
-        flags::set(&mut settings.profile, self.profile.map(|profile| profile.name.clone()));
+        if let Some(profile) = self.profile {
+            // What a file says of an engine is said of another one.
+            (settings.profile, settings.engine) = (profile.name.clone(), EngineFile::default());
+        }
         flags::set(&mut settings.port, self.port);
         flags::set(&mut settings.host, self.host);
         flags::set(&mut settings.seed, self.seed);

@@ -13,22 +13,26 @@ pub(super) const EXAMPLES: &str = r#"Examples:
   llmlab mock --fault status=529,retry-after=2,share=5% --fault cut,share=1%
   llmlab mock --limit-rpm 50 --limit-input-tpm 30000 --limit-output-tpm 8000
   llmlab mock --rtt 50ms --cert-out mock.pem      TLS, 50 ms away
-  llmlab mock --print-config > mock.toml          then: llmlab mock --config mock.toml
+  llmlab mock --print-config > mock.toml          all settings and speeds, to be edited
+  llmlab mock --config mock.toml --port 8001
 
-Faults that stay, each with an optional share=5% (which requests it hits is drawn from --seed, the request and
-how often it came before; a request meets one fault at most):
-  status=CODE[,retry-after=SECONDS]      an HTTP error instead of an answer
-  cut | error | garbage [,after=EVENTS]  in the middle of the answer: broken off, an error event, an event that is no JSON
-  stall=TIME[,after=EVENTS]              a pause in its middle
-  slow-headers=TIME                      status and headers come late
-  close                                  the connection is closed without an answer
+Faults that stay, each with a share=5% or for every request. Whom they hit is drawn from --seed,
+the request, and how often it came before; a request meets one fault at most:
+  status=CODE[,retry-after=SECONDS]  an HTTP error instead of an answer
+  cut[,after=EVENTS]                 the answer breaks off; not streamed, in the middle of its body
+  error[,after=EVENTS]               an error event ends it; not streamed, status 500
+  garbage[,after=EVENTS]             an event that is no JSON; not streamed, half of the body
+  stall=TIME[,after=EVENTS]          a pause in its middle
+  slow-headers=TIME                  status and headers come late
+  close                              the connection is closed without an answer
 
 Ask it, in each dialect (any model name is answered; known ones follow their vendor's cache rules):
   curl -N http://127.0.0.1:8000/v1/messages -d '{"model": "claude-sonnet-4-6", "max_tokens": 64,
     "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
   curl -N http://127.0.0.1:8000/v1/chat/completions -d '{"model": "gpt-4o", "stream": true,
     "messages": [{"role": "user", "content": "Hello"}]}'
-  curl -N http://127.0.0.1:8000/v1/completions -d '{"model": "gpt-4o", "stream": true, "prompt": "Hello"}'
+  curl -N http://127.0.0.1:8000/v1/completions -d '{"model": "gpt-4o", "stream": true,
+    "prompt": "Hello"}'
   curl http://127.0.0.1:8000/generate -d '{"prompt": "Hello", "max_tokens": 64}'
 
 Point an official client at it (Python; others take the same URL):
@@ -74,6 +78,9 @@ pub(super) fn greeting(mock: &Mock, entrance: &Entrance, settings: &MockFile) ->
     if entrance.url != mock.url() {
         lines.push(format!("near, without TLS: {}", mock.url()));
     }
+    if !settings.rtt.0.is_zero() {
+        lines.push(format!("link: {} there and back", settings.rtt));
+    }
     lines.extend(settings.faults.iter().map(|fault| format!("fault: {fault}")));
     let limits = settings.limits;
     let limits = [
@@ -85,7 +92,9 @@ pub(super) fn greeting(mock: &Mock, entrance: &Entrance, settings: &MockFile) ->
     lines.extend(limits.map(|(limit, of)| format!("limit: {limit} {of} a minute")));
     lines.push(format!(
         "simulated: profile {}, slowdown {}, seed {}",
-        settings.profile, settings.slowdown, settings.seed
+        mock.config().profile.name,
+        settings.slowdown,
+        settings.seed
     ));
     lines.join("\n")
 }

@@ -1,5 +1,7 @@
 //! A mock as a file describes it: every setting in words, with its default.
 
+mod engine;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,8 +10,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cassette::{Cassette, CassetteError};
-use crate::catalog::{self, Profile};
+use crate::catalog::{self, Profile, UnknownProfile};
 use crate::seed::Seed;
+
+pub use engine::EngineFile;
 
 use super::{Entrance, GenerateConfig, Limits, Mock, MockConfig, MockError, Replay, StandingFault, Time};
 
@@ -48,6 +52,8 @@ pub struct MockFile {
     pub faults: Vec<StandingFault>,
     /// What may be asked in a minute.
     pub limits: Limits,
+    /// What differs from the profile's engine.
+    pub engine: EngineFile,
     /// The `/generate` endpoint.
     pub generate: GenerateFile,
 }
@@ -103,6 +109,7 @@ impl Default for MockFile {
             keep_bodies: config.keep_bodies,
             faults: config.faults,
             limits: config.limits,
+            engine: EngineFile::default(),
             generate: GenerateFile::default(),
         }
     }
@@ -134,6 +141,21 @@ impl MockFile {
         toml::to_string_pretty(self)
     }
 
+    /// The same settings with nothing left to the profile.
+    ///
+    /// # Errors
+    /// [`MockError`] if the profile is unknown, or a speed is out of range.
+    pub fn resolved(&self) -> Result<Self, MockError> {
+        Ok(Self { engine: EngineFile::of(&self.profile()?), ..self.clone() })
+    }
+
+    fn profile(&self) -> Result<Profile, MockError> {
+        let known = catalog::profile(&self.profile);
+        let refuse =
+            |unknown: UnknownProfile| MockError::Config { field: "profile", reason: unknown.to_string() };
+        self.engine.over(known.map_err(refuse)?)
+    }
+
     /// Starts the mock, and opens the way in that is described.
     ///
     /// # Errors
@@ -150,10 +172,6 @@ impl MockFile {
 
     fn config(&self) -> Result<MockConfig, MockError> {
         let refuse = |field, reason: String| Err(MockError::Config { field, reason });
-        let profile = match catalog::profile(&self.profile) {
-            Ok(profile) => profile.clone(),
-            Err(unknown) => return refuse("profile", unknown.to_string()),
-        };
         if !self.host.is_loopback() {
             return refuse("host", Self::LOOPBACK_ONLY.into());
         }
@@ -165,7 +183,7 @@ impl MockFile {
         }
         let generate = &self.generate;
         Ok(MockConfig {
-            profile,
+            profile: self.profile()?,
             slowdown: self.slowdown,
             seed: self.seed,
             faults: self.faults.clone(),
