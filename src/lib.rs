@@ -34,6 +34,7 @@ pub mod metric;
 pub mod mock;
 pub mod optimization;
 pub mod price;
+pub mod profile;
 pub mod provenance;
 pub mod report;
 pub mod run;

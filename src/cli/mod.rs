@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::say;
-use commands::{baseline, claims, gate, matrix, mock, report, routing, run, scenarios, trend};
+use commands::{baseline, claims, gate, matrix, mock, profile, report, routing, run, scenarios, trend};
 
 /// Exit code of a gate that found something slower.
 const EXIT_REGRESSION: u8 = 1;
@@ -44,6 +44,7 @@ enum Command {
     Claims(claims::Args),
     Scenarios(scenarios::Args),
     Mock(mock::Args),
+    Profile(profile::Args),
     Report(report::Args),
     Trend(trend::Args),
 }
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Claims(args) => claims::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
         Command::Mock(args) => mock::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Trend(args) => trend::run(&args),
     };

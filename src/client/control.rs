@@ -9,6 +9,9 @@ use super::Target;
 use super::failure::chain;
 use super::tls::tls_config;
 
+/// How long a healthy server may take to say so.
+const HEALTHY_WITHIN: Duration = Duration::from_secs(2);
+
 /// Why a control request failed, in words that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -100,6 +103,21 @@ impl Control {
             .or(list.data.first().filter(|_| list.data.len() == 1));
         let listed = entry.and_then(|entry| entry.max_model_len.or(entry.meta.as_ref()?.n_ctx));
         Ok(Look { context_tokens: self.slot_context().await.or(listed), mock })
+    }
+
+    /// The status of the target's health page: `/health/liveliness` where there is one, since `/health` of LiteLLM asks
+    /// every model behind it, else `/health`.
+    ///
+    /// # Errors
+    /// When nothing answers.
+    pub async fn health(&self) -> Result<u16, ControlError> {
+        let status = async |path: &str| {
+            let request = self.http.get(format!("{}{path}", self.base_url)).timeout(HEALTHY_WITHIN);
+            let response = request.headers(self.headers.clone()).send().await;
+            response.map(|response| response.status()).map_err(|error| ControlError(chain(&error)))
+        };
+        let alive = status("/health/liveliness").await?;
+        Ok(if alive.is_success() { alive } else { status("/health").await? }.as_u16())
     }
 
     /// llama.cpp's context of one slot, which may be less than the model's.

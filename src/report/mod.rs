@@ -14,9 +14,12 @@ pub mod json;
 pub mod matrix;
 #[cfg(feature = "cli")]
 pub mod plot;
+pub mod profile;
 pub mod progress;
 pub mod results;
 pub mod scenarios;
+#[cfg(feature = "cli")]
+pub mod slow;
 pub mod table;
 #[cfg(feature = "cli")]
 pub mod trend;

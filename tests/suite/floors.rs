@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. A new module finds its place here, and in the README.
-const FLOORS: [&str; 25] = [
+const FLOORS: [&str; 26] = [
     "metric",
     "stats",
     "wire",
@@ -20,6 +20,7 @@ const FLOORS: [&str; 25] = [
     "session",
     "scenario",
     "load",
+    "profile",
     "experiment",
     "optimization",
     "baseline",

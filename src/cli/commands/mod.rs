@@ -5,6 +5,7 @@ pub(super) mod claims;
 pub(super) mod gate;
 pub(super) mod matrix;
 pub(super) mod mock;
+pub(super) mod profile;
 pub(super) mod report;
 pub(super) mod routing;
 pub(super) mod run;

@@ -1,0 +1,221 @@
+//! Where a profile runs: the session, the screen, and the files that its figures go to.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, anyhow};
+use serde::Serialize;
+
+use super::Settings;
+use crate::catalog;
+use crate::cli::interrupt::Interruptible;
+use crate::cli::{EXIT_ERROR, EXIT_INTERRUPTED, EXIT_REGRESSION, output};
+use crate::client::control::Control;
+use crate::client::{RetryPolicy, Timeouts};
+use crate::profile::FAILED_SHARE;
+use crate::report::destination::Destination;
+use crate::report::profile::Document;
+use crate::report::say;
+use crate::run::{Extent, announcement, doubts};
+use crate::session::{AskError, Estimate, Journal, Observer, Session, SessionError, SessionEvent};
+use crate::settings::{self, LiveSettings, TargetKind};
+use crate::wire::Dialect;
+
+/// Exit code of a profile that is complete.
+const EXIT_DONE: u8 = 0;
+
+/// A session that is profiled, and what its figures go to.
+pub(super) struct Lab {
+    interruptible: Interruptible,
+    pub(super) session: Session,
+    pub(super) dialect: Dialect,
+    pub(super) screen: Screen,
+    journal: Option<Journal>,
+}
+
+/// How many requests a profile measured, and how many of them failed.
+pub(super) struct Counted {
+    pub(super) requests: usize,
+    pub(super) failed: usize,
+}
+
+impl Lab {
+    /// Starts the session; absent when somebody pressed Ctrl-C before it had started.
+    pub(super) fn open(
+        args: &Settings,
+        model: Option<&String>,
+        observer: Option<Box<dyn Observer>>,
+    ) -> anyhow::Result<Option<Self>> {
+        let mut settings = settings::Settings::from_environment(&args.environment(model))?;
+        settings.retries = RetryPolicy::NEVER;
+        let total = settings.timeouts.total;
+        // One bound on a request, as the flag says, instead of shorter ones on its parts.
+        settings.timeouts = Timeouts { first_byte: total, silence: total, ..settings.timeouts };
+        let interruptible = Interruptible::new()?;
+        let Some(started) = interruptible.until_interrupted(Session::start(settings)) else {
+            return Ok(None);
+        };
+        let mut session = started.map_err(explained)?;
+        let dialect = dialect(args, &session)?;
+        let journal = args.raw.as_deref().map(|path| {
+            Journal::at(path).with_context(|| format!("--raw {}: cannot be written", path.display()))
+        });
+        let journal = journal.transpose()?;
+        let observers = journal.clone().map(|journal| Box::new(journal) as Box<dyn Observer>);
+        observers.into_iter().chain(observer).for_each(|observer| session.observe(observer));
+        if let Some(doubt) = interruptible.until_interrupted(unhealthy(&session)).flatten() {
+            say(&format!("[llmlab] {doubt}"));
+        }
+        let screen = Screen { json: args.json, failed: Mutex::default() };
+        Ok(Some(Self { interruptible, session, dialect, screen, journal }))
+    }
+
+    /// The model that is asked for.
+    pub(super) fn model(&self) -> String {
+        self.session.asked_model(self.dialect).into()
+    }
+
+    /// Says what will be sent, and refuses what does not fit the budget.
+    pub(super) fn announce(&self, estimate: Estimate) -> anyhow::Result<()> {
+        self.session.budget().check(&estimate)?;
+        let lines = announcement(&self.session, &Extent::Whole(estimate), &[]);
+        say(&format!("[llmlab] {}", lines[0]));
+        Ok(())
+    }
+
+    /// Does `work` until it is done or somebody presses Ctrl-C.
+    pub(super) fn carry_out(&self, work: impl Future<Output = Result<(), AskError>>) -> Ended {
+        let ended = match self.interruptible.until_interrupted(work) {
+            None => Ended::Interrupted,
+            Some(Ok(())) => Ended::Complete,
+            Some(Err(error)) => Ended::Stopped(error.to_string()),
+        };
+        self.session.publish(&SessionEvent::GroupDone);
+        ended
+    }
+
+    /// Shows what was found, and then writes it to its files: a full disk keeps nobody from reading it.
+    pub(super) fn finish<Found: Serialize>(
+        &self,
+        document: Document<Found>,
+        text: &str,
+        ended: Ended,
+        export: Option<Destination>,
+        counted: &Counted,
+    ) -> anyhow::Result<u8> {
+        let error = if let Ended::Stopped(why) = &ended { Some(why.clone()) } else { None };
+        let interrupted = matches!(ended, Ended::Interrupted);
+        let document = Document { interrupted, error, ..document };
+        self.screen.show(text);
+        if self.screen.json {
+            output::print(&serde_json::to_string_pretty(&document)?)
+                .context("could not write to standard output")?;
+        }
+        let (sent, connections) = (self.session.budget().used().requests, self.session.connections());
+        say(&format!(
+            "[llmlab] {sent} requests sent over {connections} connections{}",
+            doubts(&self.session)
+        ));
+        if let Some(export) = export {
+            let path = export.path().to_owned();
+            export.write_json(&document).with_context(|| format!("--export {}", path.display()))?;
+            say(&format!("[llmlab] exported to {}", path.display()));
+        }
+        if let Some(complaint) = self.journal.as_ref().and_then(Journal::complaint) {
+            return Err(anyhow!("--raw: {complaint}"));
+        }
+        self.screen.check().context("could not write to standard output")?;
+        Ok(ended.code(counted))
+    }
+}
+
+/// How a profile came to its end.
+pub(super) enum Ended {
+    Complete,
+    Interrupted,
+    /// No further request may be sent, for this reason.
+    Stopped(String),
+}
+
+impl Ended {
+    /// The exit code, with its reason on standard error.
+    fn code(&self, counted: &Counted) -> u8 {
+        let Counted { requests, failed } = *counted;
+        let (code, reason) = match self {
+            Self::Interrupted => return EXIT_INTERRUPTED,
+            Self::Stopped(why) => (EXIT_ERROR, why.clone()),
+            Self::Complete if failed == requests => (EXIT_ERROR, "no request succeeded".into()),
+            Self::Complete if failed as f64 > FAILED_SHARE * requests as f64 => (
+                EXIT_REGRESSION,
+                format!("{failed} of {requests} requests failed, more than {}%", FAILED_SHARE * 100.0),
+            ),
+            Self::Complete => return EXIT_DONE,
+        };
+        say(&format!("error: {reason}"));
+        code
+    }
+}
+
+/// Standard output, or standard error where standard output is for JSON.
+pub(super) struct Screen {
+    json: bool,
+    /// The first text that could not be written.
+    failed: Mutex<Option<io::Error>>,
+}
+
+impl Screen {
+    /// Shows text, if there is any.
+    pub(super) fn show(&self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let shown = if self.json {
+            say(text);
+            Ok(())
+        } else {
+            output::print(text)
+        };
+        if let Err(error) = shown {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+}
+
+/// The dialect: what was asked for, or the target's own; the mock speaks all of them.
+fn dialect(args: &Settings, session: &Session) -> anyhow::Result<Dialect> {
+    let own = session.provenance().dialect;
+    let of_model = || {
+        let known = catalog::model(session.asked_model(own)).map(|model| model.provider.as_str());
+        if known == Some(own.name()) { own } else { Dialect::OpenAi }
+    };
+    let wanted = args.dialect().unwrap_or_else(|| if session.is_simulated() { of_model() } else { own });
+    anyhow::ensure!(session.speaks(wanted), "--dialect {}: the target speaks {}", wanted.name(), own.name());
+    Ok(wanted)
+}
+
+/// What keeps a live target from being well, in words; it may answer all the same.
+async fn unhealthy(session: &Session) -> Option<String> {
+    let TargetKind::Live(LiveSettings { target, .. }) = &session.settings().target else { return None };
+    let address = format!("GET {}/health", target.base_url());
+    match Control::new(target).ok()?.health().await {
+        // Many servers have no such page.
+        Ok(200..=299 | 404 | 405) => None,
+        Ok(status) => Some(format!("{address} answers {status}; asking all the same")),
+        Err(error) => Some(format!("{address} fails: {error}; asking all the same")),
+    }
+}
+
+/// Why a session cannot start, with what to do about it.
+fn explained(error: SessionError) -> anyhow::Error {
+    match error {
+        SessionError::Unreachable { base_url, source, .. } => anyhow!(
+            "nothing answers at {base_url}: {source}; check the address (--url, --target) and the server: curl \
+             {base_url}/health; llmlab mock is one to try with"
+        ),
+        other => other.into(),
+    }
+}
