@@ -18,6 +18,8 @@ mod lab;
 mod load;
 mod mock;
 #[cfg(feature = "cli")]
+mod profile;
+#[cfg(feature = "cli")]
 mod reports;
 mod retries;
 mod routing;

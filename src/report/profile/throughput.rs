@@ -72,10 +72,13 @@ pub fn results(level: &Level) -> String {
 pub fn text(found: &ThroughputFound, provenance: &Provenance) -> String {
     let requests = found.levels.iter().flat_map(|level| &level.measurements);
     let sweep = found.scaling.as_ref().map(|scaling| sweep(&found.levels, scaling));
+    // One that was stopped in the middle has not been shown.
+    let partial =
+        found.levels.last().filter(|level| level.requests < found.plan.requests as usize).map(results);
     let nothing = found.levels.is_empty().then(|| "\nNo request has ended.".to_owned());
     let mut hints: Vec<String> = found.levels.iter().filter_map(idle).collect();
     hints.extend(hints::of_requests(requests, provenance));
-    let lines = nothing.into_iter().chain(sweep).chain(advice(&hints));
+    let lines = nothing.into_iter().chain(partial).chain(sweep).chain(advice(&hints));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -139,11 +142,11 @@ fn scales(scaling: &Scaling) -> Vec<String> {
 /// A level that was not the one asked for, by Little's law.
 fn idle(level: &Level) -> Option<String> {
     let off = level.idle();
-    (off.abs() > IDLE && level.requests > level.concurrency as usize).then(|| {
+    (off.abs() > IDLE).then(|| {
         format!(
-            "Little's law: {:.1} requests were under way on average instead of {}: at the end workers had nothing left \
-             to do, or this client is busy. More --requests.",
-            level.under_way, level.concurrency
+            "Little's law: {:.1} requests were under way on average instead of {}: {} requests are too few for so many \
+             workers, or this client is busy.",
+            level.under_way, level.concurrency, level.requests
         )
     })
 }
