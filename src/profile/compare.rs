@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::asking::{Asking, place};
-use super::{Measurement, Percentiles, Providers, Statistics, errors, lock, percent};
+use super::{Counted, Measurement, Percentiles, Providers, Statistics, errors, lock, percent};
 use crate::seed::DrawId;
 use crate::session::{AskError, Estimate, Session, SessionEvent};
 use crate::stats::{self, Interval};
@@ -267,6 +267,11 @@ fn means(results: &[Compared]) -> BTreeMap<String, f64> {
 }
 
 impl ComparisonFound {
+    /// How many requests it rests on, and how many failed.
+    pub fn counted(&self) -> Counted {
+        Counted::of(self.results.iter().flat_map(|result| &result.measurements))
+    }
+
     /// The result of a model.
     pub fn result(&self, model: &str) -> Option<&Compared> {
         self.results.iter().find(|result| result.model == model)

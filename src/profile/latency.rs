@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::asking::{Asking, place};
-use super::{Measurement, Percentiles, Providers, Statistics, TokenSweep, lock, percent};
+use super::{Counted, Measurement, Percentiles, Providers, Statistics, TokenSweep, lock, percent};
 use crate::seed::DrawId;
 use crate::session::{AskError, Estimate, Session};
 
@@ -218,6 +218,11 @@ impl Latency {
 }
 
 impl LatencyFound {
+    /// How many requests it rests on, and how many failed.
+    pub fn counted(&self) -> Counted {
+        Counted::of(self.measurements.iter())
+    }
+
     fn summarised(&self) -> LatencySummary {
         let total_requests = self.measurements.len();
         let successful = self.measurements.iter().filter(|measurement| measurement.success).count();

@@ -6,6 +6,7 @@
 
 mod asking;
 mod compare;
+mod counted;
 mod latency;
 mod level;
 mod measurement;
@@ -17,6 +18,7 @@ mod token_sweep;
 
 pub use asking::Asking;
 pub use compare::{Compared, Comparison, ComparisonFound, ComparisonPlan, ComparisonSummary, ENOUGH_SUCCESS};
+pub use counted::Counted;
 pub use latency::{Latency, LatencyFound, LatencyPlan, LatencyStep, LatencySummary, SucceededSummary};
 pub use level::Level;
 pub use measurement::{Measurement, errors};
@@ -27,9 +29,6 @@ pub use throughput::{Throughput, ThroughputFound, ThroughputPlan, ThroughputStep
 pub use token_sweep::{TokenLevel, TokenSweep};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// The share of failed requests from which on a profile is no clean one.
-pub const FAILED_SHARE: f64 = 0.05;
 
 fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,5 +1,6 @@
 //! How many requests an endpoint answers at once: one level of concurrency, or several.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 
 use super::asking::{Asking, place};
-use super::{Level, Measurement, Percentiles, Point, Providers, Scaling, lock, percent};
+use super::{Counted, Level, Measurement, Percentiles, Point, Providers, Scaling, lock, percent};
 use crate::load::{Schedule, drive};
 use crate::session::{AskError, Estimate, Session};
 
@@ -99,7 +100,7 @@ pub struct ThroughputFound {
     /// The levels that were begun, as far as they came.
     pub levels: Vec<Level>,
     /// How often each error came, at any level.
-    pub errors: std::collections::BTreeMap<String, usize>,
+    pub errors: BTreeMap<String, usize>,
     /// What the levels of a sweep show together.
     pub scaling: Option<Scaling>,
 }
@@ -163,6 +164,13 @@ impl Throughput {
         let points: Vec<Point> = levels.iter().map(Point::from).collect();
         let scaling = self.plan.sweep.then(|| Scaling::of(&points, self.plan.slo_p95_ms));
         ThroughputFound { plan: self.plan.clone(), levels, errors, scaling }
+    }
+}
+
+impl ThroughputFound {
+    /// How many requests it rests on, and how many failed.
+    pub fn counted(&self) -> Counted {
+        Counted::of(self.levels.iter().flat_map(|level| &level.measurements))
     }
 }
 

@@ -1,25 +1,33 @@
 //! The slow requests of an exported result, and what makes them slow.
 
+use std::time::Duration;
+
 use super::exported::{Configuration, Exported, Timing};
 use crate::stats;
 
 /// The most requests that are listed.
 const LISTED: usize = 20;
 
-/// The requests that took longer than `over_ms`, the slowest first, and how the time to first byte goes with the total,
+/// The requests that took longer than `over`, the slowest first, and how the time to first byte goes with the total,
 /// configuration by configuration.
-pub fn text(result: &Exported, over_ms: f64) -> String {
-    let blocks: Vec<_> = result.configurations.iter().map(|one| block(one, over_ms)).collect();
+pub fn text(result: &Exported, over: Duration) -> String {
+    let blocks: Vec<_> = result.configurations.iter().map(|one| block(one, over)).collect();
     format!("{} · {}\n{}", result.file_name(), result.source.label(), blocks.join("\n"))
 }
 
-fn block(configuration: &Configuration, over_ms: f64) -> String {
-    let mut slow: Vec<_> =
-        (1..).zip(&configuration.timings).filter(|(_, timing)| timing.latency_ms > over_ms).collect();
+fn block(configuration: &Configuration, over: Duration) -> String {
+    let mut slow: Vec<_> = (1..)
+        .zip(&configuration.timings)
+        .filter(|(_, timing)| timing.latency_ms > over.as_secs_f64() * 1e3)
+        .collect();
     slow.sort_by(|(_, a), (_, b)| b.latency_ms.total_cmp(&a.latency_ms));
     let all = configuration.timings.len();
-    let title =
-        format!("\n{}\nSlow requests (>{}s): {} of {all}", configuration.name, over_ms / 1e3, slow.len());
+    let title = format!(
+        "\n{}\nSlow requests (>{}s): {} of {all}",
+        configuration.name,
+        over.as_secs_f64(),
+        slow.len()
+    );
     let more =
         slow.len().checked_sub(LISTED).filter(|more| *more > 0).map(|more| format!("   and {more} more"));
     let listed = slow.iter().take(LISTED).map(|(number, timing)| line(*number, timing));

@@ -96,7 +96,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Report::Charts(args) => charts(args),
         Report::Slow(args) => {
             let result = Exported::read(&args.result)?;
-            output::print(&slow::text(&result, args.over.as_secs_f64() * 1e3))?;
+            output::print(&slow::text(&result, args.over))?;
             Ok(ExitCode::SUCCESS)
         }
     }

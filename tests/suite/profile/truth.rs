@@ -1,11 +1,12 @@
 //! The figures of an export against a server that does what is written here, and shares no code with the client.
 
+use std::time::Duration;
+
 use llmlab::stats::{median, sorted};
 use serde_json::Value;
 
 use super::{Lab, numbers};
 use crate::support::{LAST_CHUNK, RawServer, Step, chunk, stream_head};
-use std::time::Duration;
 
 /// Milliseconds from the request to the head of the answer, and to the first event, which has no content.
 const HEAD: u64 = 50;
@@ -98,7 +99,7 @@ fn holds(dialect: &str, script: fn() -> Vec<Step>) {
         );
     }
     // What is a difference of two times may be off either way
-    let middle = |field: &str| median(&sorted(&numbers(measurements, field))).unwrap();
+    let middle = |field: &str| median(&sorted(&numbers(measurements, field))).expect("values");
     let close = |field: &str, truth: f64, off: f64| {
         assert!((middle(field) - truth).abs() <= off, "{field} of {truth}: {}", middle(field));
     };
@@ -113,7 +114,7 @@ fn holds(dialect: &str, script: fn() -> Vec<Step>) {
             "{field}: {measurements:#}"
         );
     }
-    for one in measurements.as_array().unwrap() {
+    for one in measurements.as_array().expect("measurements") {
         assert_eq!(
             (&one["success"], &one["error"], &one["token_source"]),
             (&true.into(), &Value::Null, &"usage".into())

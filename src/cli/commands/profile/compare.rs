@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::lab::Counted;
 use super::{Lab, Settings, latency, settings};
 use crate::cli::EXIT_INTERRUPTED;
 use crate::profile::{Comparison, ComparisonPlan};
@@ -88,10 +87,7 @@ pub(super) fn profile(
     lab.screen.show(&shown::header(&lab.session, &plan));
     let ended = lab.carry_out(comparison.measure(&lab.session));
     let found = comparison.found();
-    let counted = Counted {
-        requests: found.results.iter().map(|result| result.iterations).sum(),
-        failed: found.results.iter().map(|result| result.failed).sum(),
-    };
+    let counted = found.counted();
     let models = plan.models.join(", ");
     let document = Document::new(&lab.session, "providers", &plan.asking, &models, found).in_seconds();
     let text = shown::text(&document.found, &document.provenance);

@@ -1,18 +1,17 @@
 //! Where a profile runs: the session, the screen, and the files that its figures go to.
 
-use std::io;
-use std::sync::{Mutex, PoisonError};
-
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 
 use super::Settings;
+use super::ended::Ended;
+use super::screen::Screen;
 use crate::catalog;
 use crate::cli::interrupt::Interruptible;
-use crate::cli::{EXIT_ERROR, EXIT_INTERRUPTED, EXIT_REGRESSION, output};
+use crate::cli::output;
 use crate::client::control::Control;
 use crate::client::{RetryPolicy, Timeouts};
-use crate::profile::FAILED_SHARE;
+use crate::profile::Counted;
 use crate::report::destination::Destination;
 use crate::report::profile::Document;
 use crate::report::say;
@@ -21,9 +20,6 @@ use crate::session::{AskError, Estimate, Journal, Observer, Session, SessionErro
 use crate::settings::{self, LiveSettings, TargetKind};
 use crate::wire::Dialect;
 
-/// Exit code of a profile that is complete.
-const EXIT_DONE: u8 = 0;
-
 /// A session that is profiled, and what its figures go to.
 pub(super) struct Lab {
     interruptible: Interruptible,
@@ -31,12 +27,6 @@ pub(super) struct Lab {
     pub(super) dialect: Dialect,
     pub(super) screen: Screen,
     journal: Option<Journal>,
-}
-
-/// How many requests a profile measured, and how many of them failed.
-pub(super) struct Counted {
-    pub(super) requests: usize,
-    pub(super) failed: usize,
 }
 
 impl Lab {
@@ -66,7 +56,7 @@ impl Lab {
         if let Some(doubt) = interruptible.until_interrupted(unhealthy(&session)).flatten() {
             say(&format!("[llmlab] {doubt}"));
         }
-        let screen = Screen { json: args.json, failed: Mutex::default() };
+        let screen = Screen::new(args.json);
         Ok(Some(Self { interruptible, session, dialect, screen, journal }))
     }
 
@@ -103,9 +93,8 @@ impl Lab {
         export: Option<Destination>,
         counted: &Counted,
     ) -> anyhow::Result<u8> {
-        let error = if let Ended::Stopped(why) = &ended { Some(why.clone()) } else { None };
         let interrupted = matches!(ended, Ended::Interrupted);
-        let document = Document { interrupted, error, ..document };
+        let document = Document { interrupted, error: ended.error(), ..document };
         self.screen.show(text);
         if self.screen.json {
             output::print(&serde_json::to_string_pretty(&document)?)
@@ -126,62 +115,6 @@ impl Lab {
         }
         self.screen.check().context("could not write to standard output")?;
         Ok(ended.code(counted))
-    }
-}
-
-/// How a profile came to its end.
-pub(super) enum Ended {
-    Complete,
-    Interrupted,
-    /// No further request may be sent, for this reason.
-    Stopped(String),
-}
-
-impl Ended {
-    /// The exit code, with its reason on standard error.
-    fn code(&self, counted: &Counted) -> u8 {
-        let Counted { requests, failed } = *counted;
-        let (code, reason) = match self {
-            Self::Interrupted => return EXIT_INTERRUPTED,
-            Self::Stopped(why) => (EXIT_ERROR, why.clone()),
-            Self::Complete if failed == requests => (EXIT_ERROR, "no request succeeded".into()),
-            Self::Complete if failed as f64 > FAILED_SHARE * requests as f64 => (
-                EXIT_REGRESSION,
-                format!("{failed} of {requests} requests failed, more than {}%", FAILED_SHARE * 100.0),
-            ),
-            Self::Complete => return EXIT_DONE,
-        };
-        say(&format!("error: {reason}"));
-        code
-    }
-}
-
-/// Standard output, or standard error where standard output is for JSON.
-pub(super) struct Screen {
-    json: bool,
-    /// The first text that could not be written.
-    failed: Mutex<Option<io::Error>>,
-}
-
-impl Screen {
-    /// Shows text, if there is any.
-    pub(super) fn show(&self, text: &str) {
-        if text.is_empty() {
-            return;
-        }
-        let shown = if self.json {
-            say(text);
-            Ok(())
-        } else {
-            output::print(text)
-        };
-        if let Err(error) = shown {
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        }
-    }
-
-    fn check(&self) -> io::Result<()> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::lab::Counted;
 use super::{Lab, Settings};
 use crate::cli::EXIT_INTERRUPTED;
 use crate::profile::{Latency, LatencyPlan};
@@ -92,9 +91,8 @@ pub(super) fn profile(
     let ended =
         lab.carry_out(latency.measure(&lab.session, &|step| lab.screen.show(&shown::step(&step, &plan))));
     let found = latency.found();
-    let succeeded = found.summary.succeeded.as_ref().map_or(0, |summary| summary.successful);
-    let requests = found.summary.total_requests;
+    let counted = found.counted();
     let document = Document::new(&lab.session, "latency", &plan.asking, &plan.model, found);
     let text = shown::text(&document.found, &document.provenance);
-    lab.finish(document, &text, ended, export, &Counted { requests, failed: requests - succeeded })
+    lab.finish(document, &text, ended, export, &counted)
 }

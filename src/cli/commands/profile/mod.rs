@@ -2,8 +2,10 @@
 
 mod all;
 mod compare;
+mod ended;
 mod lab;
 mod latency;
+mod screen;
 mod settings;
 mod throughput;
 
@@ -26,7 +28,6 @@ pub(in crate::cli) struct Args {
 }
 
 #[derive(Debug, clap::Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "a process parses one of them")]
 enum Profile {
     Latency(latency::Args),
     Throughput(throughput::Args),

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::lab::Counted;
 use super::{Lab, Settings};
 use crate::cli::{EXIT_INTERRUPTED, flags};
-use crate::profile::{Level, Throughput, ThroughputPlan};
+use crate::profile::{Throughput, ThroughputPlan};
 use crate::report::destination::Destination;
 use crate::report::profile::{Document, throughput as shown};
 
@@ -117,10 +116,7 @@ pub(super) fn profile(
     let ended =
         lab.carry_out(throughput.measure(&lab.session, &|step| lab.screen.show(&shown::step(&step, &plan))));
     let found = throughput.found();
-    let counted = Counted {
-        requests: found.levels.iter().map(|level: &Level| level.requests).sum(),
-        failed: found.levels.iter().map(|level| level.failed).sum(),
-    };
+    let counted = found.counted();
     let document = Document::new(&lab.session, "throughput", &plan.asking, &plan.model, found);
     let text = shown::text(&document.found, &document.provenance);
     lab.finish(document, &text, ended, export, &counted)
