@@ -43,7 +43,7 @@ impl Asking {
             .fold(Estimate { requests: 0, usd: Some(Default::default()) }, Estimate::and)
     }
 
-    /// One exchange with `model`, well or not.
+    /// One exchange with `model`, well or not, and whether the answer came from a cache of answers, where that is said.
     pub(super) async fn exchange(
         &self,
         session: &Session,
@@ -51,7 +51,7 @@ impl Asking {
         max_tokens: u32,
         place: Place,
         intended: Instant,
-    ) -> Result<RequestRecord, AskError> {
+    ) -> Result<(RequestRecord, Option<bool>), AskError> {
         let prompt = if self.no_cache {
             let nonce = session.nonce(&place.draw.to_string());
             format!("[{nonce}] {}", self.prompt)
@@ -60,12 +60,13 @@ impl Asking {
         };
         let ask = Ask { model: model.into(), stream: self.stream, ..Ask::question(prompt, max_tokens) };
         let asked = Box::pin(session.ask(self.dialect, &place, &ask, intended, None)).await;
-        let mut records = match asked {
-            Ok((_, records)) | Err((AskError::Failed { .. }, records)) => records,
+        let (mut records, cached) = match asked {
+            Ok((answer, records)) => (records, answer.reply.cached),
+            Err((AskError::Failed { .. }, records)) => (records, None),
             Err((error, _)) => return Err(error),
         };
         let Some(record) = records.pop() else { unreachable!("an exchange leaves a record") };
-        Ok(record)
+        Ok((record, cached))
     }
 }
 

@@ -139,11 +139,10 @@ impl Comparison {
     /// # Errors
     /// When no further request may be sent: the budget is spent, say.
     pub async fn measure(&self, session: &Session) -> Result<(), AskError> {
-        let turns = self.turns(session);
-        let planned = turns.len() as u32;
-        for (number, (round, model)) in (0..).zip(turns) {
-            let group = "profile/compare";
-            session.publish(&SessionEvent::Round { group, round: number, planned: Some(planned) });
+        let (group, planned) = ("profile/compare", Some(self.plan.warmup + self.plan.iterations));
+        let models = self.plan.models.len() as u32;
+        for (number, (round, model)) in (0..).zip(self.turns(session)) {
+            session.publish(&SessionEvent::Round { group, round: number / models, planned });
             self.one(session, round, model).await?;
         }
         session.publish(&SessionEvent::GroupDone);
@@ -172,10 +171,10 @@ impl Comparison {
         let measured = u32::try_from(round).unwrap_or(0);
         let warm_up = u32::try_from(-round).unwrap_or(0);
         let place = place(NAME, model, measured, warm_up);
-        let record = asking.exchange(session, model, asking.max_tokens, place, Instant::now()).await?;
+        let exchange = asking.exchange(session, model, asking.max_tokens, place, Instant::now()).await?;
         if measured > 0 {
             let provider = &self.providers[index];
-            let measurement = Measurement::of(&record, measured, model, provider, asking.max_tokens);
+            let measurement = Measurement::of(&exchange, measured, model, provider, asking.max_tokens);
             lock(&self.measured)[index].push((measured, measurement));
         }
         Ok(())

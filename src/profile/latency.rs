@@ -187,8 +187,8 @@ impl Latency {
     ) -> Result<Measurement, AskError> {
         let (asking, model) = (&self.plan.asking, &self.plan.model);
         let place = place(NAME, model, round, step);
-        let record = asking.exchange(session, model, limit, place, Instant::now()).await?;
-        Ok(Measurement::of(&record, number, model, &self.provider, limit))
+        let exchange = asking.exchange(session, model, limit, place, Instant::now()).await?;
+        Ok(Measurement::of(&exchange, number, model, &self.provider, limit))
     }
 
     /// What was found so far.

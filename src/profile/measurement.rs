@@ -59,6 +59,8 @@ pub struct Measurement {
     pub input_tokens: Option<u64>,
     /// Prompt tokens that the server read from its cache.
     pub cached_tokens: Option<u64>,
+    /// Whether a cache of whole answers gave it, where the server says so.
+    pub cached_answer: Option<bool>,
     /// The most output tokens that were allowed.
     pub max_tokens: u32,
     /// Dollars; null when a price or a count is not known.
@@ -70,8 +72,14 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    /// What `record` says of request `request_id`, which asked `model` for at most `max_tokens`.
-    pub fn of(record: &RequestRecord, request_id: u32, model: &str, provider: &str, max_tokens: u32) -> Self {
+    /// What an exchange says of request `request_id`, which asked `model` for at most `max_tokens`.
+    pub fn of(
+        (record, cached): &(RequestRecord, Option<bool>),
+        request_id: u32,
+        model: &str,
+        provider: &str,
+        max_tokens: u32,
+    ) -> Self {
         let total = ms_of(record, &Metric::TOTAL);
         let (class, error) = fault(record, total);
         let answered = class.is_none();
@@ -102,6 +110,7 @@ impl Measurement {
             stalls: answered.then_some(record.stalls),
             input_tokens: record.usage.input,
             cached_tokens: record.usage.cache_read,
+            cached_answer: *cached,
             max_tokens,
             cost_usd: record.cost_usd,
             elapsed_ms: milliseconds(record.elapsed_ns),

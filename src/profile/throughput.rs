@@ -145,11 +145,11 @@ impl Throughput {
             let concurrency = self.plan.levels[level];
             let mut place = place(NAME, &format!("{concurrency}"), 1, number);
             place.x = Some(concurrency.into());
-            let record = asking.exchange(session, model, asking.max_tokens, place, intended).await?;
-            let measurement = Measurement::of(&record, number + 1, model, &self.provider, asking.max_tokens);
-            if let Some(step) = lock(&self.taken)[level].take(measurement, self.plan.requests) {
-                tell(step);
-            }
+            let exchange = asking.exchange(session, model, asking.max_tokens, place, intended).await?;
+            let measurement =
+                Measurement::of(&exchange, number + 1, model, &self.provider, asking.max_tokens);
+            let step = lock(&self.taken)[level].take(measurement, self.plan.requests);
+            step.map(tell);
             Ok(())
         })
     }

@@ -19,6 +19,7 @@ pub(super) fn of_requests<'a>(
     let (connect, timeout) =
         (count(&|m| m.failed_by(ErrorClass::Connect)), count(&|m| m.failed_by(ErrorClass::Timeout)));
     let cached = count(&|m| m.success && m.cached_tokens.is_some_and(|tokens| tokens > 0));
+    let answered = count(&|m| m.cached_answer == Some(true));
     let uncounted = count(&|m| m.token_source == Some(TokenSource::Events));
     let all = count(&|m| m.success);
     let hints = [
@@ -30,6 +31,9 @@ pub(super) fn of_requests<'a>(
         }),
         (cached > 0).then(|| {
             format!("The server read the prompt from its cache in {cached} of {all} answers: --no-cache makes every prompt new.")
+        }),
+        (answered > 0).then(|| {
+            format!("A cache of answers gave {answered} of {all}: their times are the cache's. --no-cache makes every prompt new.")
         }),
         (uncounted > 0).then(|| {
             format!("The server did not count the tokens of {uncounted} of {all} answers: their pieces are counted, which may hold several.")

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::profile::{Asking, Percentiles, Statistics};
 use crate::provenance::Provenance;
-use crate::session::Session;
+use crate::session::{Estimate, Session};
 use crate::stats;
 
 /// The version of [`Document`]'s format.
@@ -28,7 +28,7 @@ const SHOWN: usize = 60;
 pub struct Document<Found> {
     /// The version of this format.
     pub schema_version: u32,
-    /// What was profiled: `latency`, `throughput`, `providers`.
+    /// What was profiled: `latency`, `latency_by_tokens`, `throughput`, `providers`.
     pub name: &'static str,
     /// When it started: seconds since 1970 in a comparison, as earlier profilers had it, else RFC 3339 in UTC.
     pub timestamp: serde_json::Value,
@@ -59,6 +59,17 @@ impl<Found> Document<Found> {
         let started = self.provenance.started.parse::<jiff::Timestamp>();
         Self { timestamp: started.map_or(serde_json::Value::Null, |at| at.as_second().into()), ..self }
     }
+}
+
+/// What will be sent to a live target, and for how much; absent for a simulated one, which costs nothing.
+pub fn announcement(session: &Session, models: &[String], estimate: &Estimate) -> Option<String> {
+    let cost = match estimate.usd {
+        Some(usd) => format!("and spend at most about {usd}"),
+        None => "at a price that is not known (prices in llmlab.toml)".into(),
+    };
+    let (url, requests) = (&session.provenance().base_url, estimate.requests);
+    (!session.is_simulated())
+        .then(|| format!("will send {requests} requests to {url} ({}), {cost}", models.join(", ")))
 }
 
 /// What answers, and how it can be repeated.

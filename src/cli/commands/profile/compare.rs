@@ -82,7 +82,7 @@ pub(super) fn profile(
     plan: ComparisonPlan,
     export: Option<Destination>,
 ) -> anyhow::Result<u8> {
-    lab.announce(plan.estimate(&lab.session))?;
+    lab.announce(&plan.models, plan.estimate(&lab.session))?;
     let comparison = Comparison::new(plan.clone(), &settings.providers());
     lab.screen.show(&shown::header(&lab.session, &plan));
     let ended = lab.carry_out(comparison.measure(&lab.session));

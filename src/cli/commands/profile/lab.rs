@@ -13,9 +13,9 @@ use crate::client::control::Control;
 use crate::client::{RetryPolicy, Timeouts};
 use crate::profile::Counted;
 use crate::report::destination::Destination;
-use crate::report::profile::Document;
+use crate::report::profile::{Document, announcement};
 use crate::report::say;
-use crate::run::{Extent, announcement, doubts};
+use crate::run::doubts;
 use crate::session::{AskError, Estimate, Journal, Observer, Session, SessionError, SessionEvent};
 use crate::settings::{self, LiveSettings, TargetKind};
 use crate::wire::Dialect;
@@ -66,10 +66,11 @@ impl Lab {
     }
 
     /// Says what will be sent, and refuses what does not fit the budget.
-    pub(super) fn announce(&self, estimate: Estimate) -> anyhow::Result<()> {
+    pub(super) fn announce(&self, models: &[String], estimate: Estimate) -> anyhow::Result<()> {
         self.session.budget().check(&estimate)?;
-        let lines = announcement(&self.session, &Extent::Whole(estimate), &[]);
-        say(&format!("[llmlab] {}", lines[0]));
+        if let Some(sentence) = announcement(&self.session, models, &estimate) {
+            say(&format!("[llmlab] {sentence}"));
+        }
         Ok(())
     }
 
@@ -118,16 +119,20 @@ impl Lab {
     }
 }
 
-/// The dialect: what was asked for, or the target's own; the mock speaks all of them.
+/// The dialect: what was asked for, or the target's own; the mock speaks all of them, and takes that of the model.
 fn dialect(args: &Settings, session: &Session) -> anyhow::Result<Dialect> {
-    let own = session.provenance().dialect;
-    let of_model = || {
-        let known = catalog::model(session.asked_model(own)).map(|model| model.provider.as_str());
-        if known == Some(own.name()) { own } else { Dialect::OpenAi }
+    let own = match &session.settings().target {
+        TargetKind::Live(_) => session.provenance().dialect,
+        TargetKind::Mock(mock) => mock.model.as_deref().and_then(of_vendor).unwrap_or(Dialect::OpenAi),
     };
-    let wanted = args.dialect().unwrap_or_else(|| if session.is_simulated() { of_model() } else { own });
+    let wanted = args.dialect().unwrap_or(own);
     anyhow::ensure!(session.speaks(wanted), "--dialect {}: the target speaks {}", wanted.name(), own.name());
     Ok(wanted)
+}
+
+/// The dialect of a known model's vendor.
+fn of_vendor(model: &str) -> Option<Dialect> {
+    catalog::model(model)?.provider.parse().ok()
 }
 
 /// What keeps a live target from being well, in words; it may answer all the same.

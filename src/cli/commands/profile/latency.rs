@@ -85,14 +85,16 @@ pub(super) fn profile(
     plan: LatencyPlan,
     export: Option<Destination>,
 ) -> anyhow::Result<u8> {
-    lab.announce(plan.estimate(&lab.session))?;
+    lab.announce(std::slice::from_ref(&plan.model), plan.estimate(&lab.session))?;
     let latency = Latency::new(plan.clone(), &settings.providers());
     lab.screen.show(&shown::header(&lab.session, &plan));
     let ended =
         lab.carry_out(latency.measure(&lab.session, &|step| lab.screen.show(&shown::step(&step, &plan))));
     let found = latency.found();
     let counted = found.counted();
-    let document = Document::new(&lab.session, "latency", &plan.asking, &plan.model, found);
+    // Answers of several lengths are no series with those of one.
+    let name = if plan.sweep_tokens.is_empty() { "latency" } else { "latency_by_tokens" };
+    let document = Document::new(&lab.session, name, &plan.asking, &plan.model, found);
     let text = shown::text(&document.found, &document.provenance);
     lab.finish(document, &text, ended, export, &counted)
 }

@@ -110,7 +110,7 @@ pub(super) fn profile(
     plan: ThroughputPlan,
     export: Option<Destination>,
 ) -> anyhow::Result<u8> {
-    lab.announce(plan.estimate(&lab.session))?;
+    lab.announce(std::slice::from_ref(&plan.model), plan.estimate(&lab.session))?;
     let throughput = Throughput::new(plan.clone(), &settings.providers());
     lab.screen.show(&format!("{}\n", shown::header(&lab.session, &plan)));
     let ended =
