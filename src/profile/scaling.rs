@@ -83,7 +83,10 @@ impl Scaling {
             slo_p95_ms,
             optimal: best
                 .map(|best| Optimum { concurrency: best.concurrency, goodput_rps: best.goodput_rps }),
-            knee: knee(&pairs, AS_GOOD).map(|(n, _)| n as u32).filter(|&n| Some(n) != last),
+            knee: knee(&pairs, AS_GOOD)
+                .filter(|(_, goodput)| *goodput > 0.0)
+                .map(|(n, _)| n as u32)
+                .filter(|&n| Some(n) != last),
             degraded_from: degraded_from(points),
             law,
             law_peak: law
@@ -136,5 +139,15 @@ mod tests {
         let concurrency = |slo| Scaling::of(&sample(), Some(slo)).optimal.map(|optimum| optimum.concurrency);
         assert_eq!([concurrency(200.0), concurrency(100.0)], [Some(2), None]);
         assert_eq!(Scaling::of(&[], None).optimal, None);
+    }
+
+    #[test]
+    fn where_nothing_was_answered_there_is_no_knee() {
+        let failed = |point: Point| Point { goodput_rps: 0.0, success_rate: 0.0, p95_ms: None, ..point };
+        let scaling = Scaling::of(&sample().into_iter().map(failed).collect::<Vec<_>>(), None);
+        assert_eq!(
+            (scaling.optimal, scaling.knee, scaling.degraded_from, scaling.law),
+            (None, None, None, None)
+        );
     }
 }

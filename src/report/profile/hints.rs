@@ -19,6 +19,7 @@ pub(super) fn of_requests<'a>(
     let (connect, timeout) =
         (count(&|m| m.failed_by(ErrorClass::Connect)), count(&|m| m.failed_by(ErrorClass::Timeout)));
     let cached = count(&|m| m.success && m.cached_tokens.is_some_and(|tokens| tokens > 0));
+    let refused = count(&|m| m.error.as_deref().is_some_and(|error| error.starts_with("HTTP 401")));
     let answered = count(&|m| m.cached_answer == Some(true));
     let uncounted = count(&|m| m.token_source == Some(TokenSource::Events));
     let all = count(&|m| m.success);
@@ -26,8 +27,11 @@ pub(super) fn of_requests<'a>(
         (connect > 0).then(|| {
             format!("{connect} requests could not connect: check the address and the server, curl {}/health.", provenance.base_url)
         }),
+        (refused > 0).then(|| {
+            "The server wants a key: set LITELLM_API_KEY, or name a target with its key in llmlab.toml.".into()
+        }),
         (timeout > 0).then(|| {
-            format!("{timeout} requests took too long: lower --concurrency or --max-tokens, or raise --timeout.")
+            format!("{timeout} requests took too long: ask fewer at once or for less (--max-tokens), or wait longer (--timeout).")
         }),
         (cached > 0).then(|| {
             format!("The server read the prompt from its cache in {cached} of {all} answers: --no-cache makes every prompt new.")

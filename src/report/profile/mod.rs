@@ -72,6 +72,16 @@ pub fn announcement(session: &Session, models: &[String], estimate: &Estimate) -
         .then(|| format!("will send {requests} requests to {url} ({}), {cost}", models.join(", ")))
 }
 
+/// The same text with failures in red and advice in yellow.
+pub fn painted(text: &str) -> String {
+    let paint = |line: &str| match () {
+        () if line.contains('❌') => format!("\x1b[31m{line}\x1b[0m"),
+        () if line.starts_with('💡') => format!("\x1b[33m{line}\x1b[0m"),
+        () => line.to_owned(),
+    };
+    text.split('\n').map(paint).collect::<Vec<_>>().join("\n")
+}
+
 /// What answers, and how it can be repeated.
 fn source(session: &Session, asking: &Asking) -> String {
     let provenance = session.provenance();
@@ -171,6 +181,11 @@ mod tests {
             Min     :   100.00\n   Max     :  1000.00\n   P50     :   550.00\n   P90     :   910.00\n   \
             P95     :   955.00 *\n   P99     :   991.00 *";
         assert_eq!(block("⏱️  Total Latency", &statistics), expected);
+    }
+
+    #[test]
+    fn failures_and_advice_alone_are_painted() {
+        assert_eq!(painted("a\n💡 b\n  ❌ c"), "a\n\x1b[33m💡 b\x1b[0m\n\x1b[31m  ❌ c\x1b[0m");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Lab, mock, wait_until};
-use crate::support::Ran;
+use crate::support::{Ran, RawServer, Step};
 
 #[test]
 fn a_dead_port_is_named_at_once_with_what_to_do() {
@@ -34,6 +34,30 @@ fn what_cannot_be_written_is_said_before_anything_is_sent() {
     let ran = lab.profile(&mock, &["latency", "--export", "l.json", "--raw", "l.json"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("the same file"), "{}", ran.stderr);
     assert_eq!(mock.requests().len(), 0);
+}
+
+#[test]
+fn what_takes_too_long_has_failed_in_one_way_and_says_what_helps() {
+    // Given a server that never answers
+    let server = RawServer::start(|_| vec![Step::Silence]);
+    let lab = Lab::new();
+    let common = [
+        "profile",
+        "latency",
+        "--url",
+        &server.url(),
+        "--iterations",
+        "2",
+        "--warmup",
+        "0",
+        "--timeout",
+        "0.5",
+    ];
+    let ran = lab.run(&[&common[..], &["--export", "l.json"]].concat());
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stdout.contains("   2 x the whole exchange took longer than 500ms"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("wait longer (--timeout)"), "{}", ran.stdout);
+    assert_eq!(lab.json("l.json")["measurements"][0]["error_class"], "timeout");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Where a profile runs: the session, the screen, and the files that its figures go to.
 
+use std::time::Duration;
+
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 
@@ -39,8 +41,9 @@ impl Lab {
         let mut settings = settings::Settings::from_environment(&args.environment(model))?;
         settings.retries = RetryPolicy::NEVER;
         let total = settings.timeouts.total;
-        // One bound on a request, as the flag says, instead of shorter ones on its parts.
-        settings.timeouts = Timeouts { first_byte: total, silence: total, ..settings.timeouts };
+        // One bound on a request, as the flag says: those on its parts are out of its way.
+        let later = total + Duration::from_secs(1);
+        settings.timeouts = Timeouts { first_byte: later, silence: later, ..settings.timeouts };
         let interruptible = Interruptible::new()?;
         let Some(started) = interruptible.until_interrupted(Session::start(settings)) else {
             return Ok(None);
@@ -56,7 +59,7 @@ impl Lab {
         if let Some(doubt) = interruptible.until_interrupted(unhealthy(&session)).flatten() {
             say(&format!("[llmlab] {doubt}"));
         }
-        let screen = Screen::new(args.json);
+        let screen = Screen::new(args.json, args.no_color);
         Ok(Some(Self { interruptible, session, dialect, screen, journal }))
     }
 

@@ -56,9 +56,9 @@ const EXAMPLES: &str = r#"Examples:
   llmlab profile latency --target mock                     no server, no key
   llmlab profile latency --model qwen-coder-vllm --iterations 20 --warmup 5
   llmlab profile latency --url http://production:4000 --export "benchmarks/latency-$(date +%F).json"
-  llmlab profile latency --sweep-tokens 10,50,100,200      first token and time per token, by regression
+  llmlab profile latency --sweep-tokens 10,50,100,200      time to first token, and for each further one
   llmlab trend benchmarks/
-  llmlab gate benchmarks/latency-2026-01-30.json benchmarks/latency-2026-01-31.json --metric p50 --fail 15%"#;
+  llmlab gate before.json after.json --metric p50 --fail 15%"#;
 
 /// Measures, shows and exports.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {

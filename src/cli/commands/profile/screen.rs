@@ -4,18 +4,20 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::output;
+use crate::report::profile::painted;
 use crate::report::say;
 
 /// Standard output, or standard error where standard output is for JSON.
 pub(super) struct Screen {
     pub(super) json: bool,
+    colour: bool,
     /// The first text that could not be written: it is no reason to stop measuring.
     failed: Mutex<Option<io::Error>>,
 }
 
 impl Screen {
-    pub(super) fn new(json: bool) -> Self {
-        Self { json, failed: Mutex::default() }
+    pub(super) fn new(json: bool, no_color: bool) -> Self {
+        Self { json, colour: output::colour(no_color), failed: Mutex::default() }
     }
 
     /// Shows text, if there is any.
@@ -26,7 +28,8 @@ impl Screen {
         if self.json {
             return say(text);
         }
-        if let Err(error) = output::print(text) {
+        let shown = if self.colour { painted(text) } else { text.into() };
+        if let Err(error) = output::print(&shown) {
             self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }

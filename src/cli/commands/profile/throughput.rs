@@ -65,7 +65,7 @@ const EXAMPLES: &str = r#"Examples:
   llmlab profile throughput                                100 requests, 10 at once
   llmlab profile throughput --requests 500 --concurrency 50 --export throughput.json
   llmlab profile throughput --sweep --requests 50          1, 2, 5, 10, 20 and 50 at once
-  llmlab profile throughput --sweep 1,4,16 --slo-p95 800   the best level that keeps p95 below 800 ms
+  llmlab profile throughput --sweep 1,4,16 --slo-p95 800   the best with p95 below 800 ms
   llmlab profile throughput --target mock --sweep --pause 0s"#;
 
 /// Levels in ascending order.
