@@ -53,7 +53,7 @@ pub struct Comparison {
 }
 
 /// One model. The names of the first ten fields and of `errors` are those of older profilers' exports.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Compared {
     /// Which engine or vendor serves it.
     pub provider: String,

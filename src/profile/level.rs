@@ -9,7 +9,7 @@ use super::{Measurement, Percentiles, Statistics, errors, percent};
 use crate::stats;
 
 /// So many requests, a number of them at once.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Level {
     /// Requests under way at once.
     pub concurrency: u32,

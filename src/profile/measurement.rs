@@ -12,7 +12,7 @@ use crate::timeline::TokenSource;
 
 /// One request. The names of the first ten fields are those of older profilers' exports and stay as they are; a number
 /// that is not known, and every latency of a request that failed, is null.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Measurement {
     /// The request's number, from 1.
     pub request_id: u32,

@@ -56,26 +56,28 @@ fn table(results: &[Compared]) -> String {
         "{:<12} | {:<25} | {:>7} | {:>11} | {:>8} | {:>8} | {:>12}",
         "Provider", "Model", "Success", "Median (ms)", "P95 (ms)", "Tokens/s", "Total Tokens"
     );
-    let rows = results.iter().map(|result| {
-        let number = |value: Option<f64>, digits: usize| {
-            value.map_or_else(|| "–".into(), |value| format!("{value:.digits$}"))
-        };
-        format!(
-            "{:<12} | {:<25} | {:>6.1}% | {:>11} | {:>8} | {:>8} | {:>12}",
-            result.provider,
-            result.model,
-            result.success_rate,
-            number(result.median_latency_ms, 0),
-            number(result.p95_latency_ms, 0),
-            number(result.mean_tokens_per_second, 1),
-            result.total_tokens
-        )
-    });
+    let rows = results.iter().map(row);
     [title("📊 PROVIDER COMPARISON", WIDE), String::new(), header, "-".repeat(WIDE)]
         .into_iter()
         .chain(rows)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+fn row(result: &Compared) -> String {
+    let number = |value: Option<f64>, digits: usize| {
+        value.map_or_else(|| "–".into(), |value| format!("{value:.digits$}"))
+    };
+    format!(
+        "{:<12} | {:<25} | {:>6.1}% | {:>11} | {:>8} | {:>8} | {:>12}",
+        result.provider,
+        result.model,
+        result.success_rate,
+        number(result.median_latency_ms, 0),
+        number(result.p95_latency_ms, 0),
+        number(result.mean_tokens_per_second, 1),
+        result.total_tokens
+    )
 }
 
 fn summary(found: &ComparisonFound) -> String {
@@ -142,4 +144,37 @@ fn against_fastest(found: &ComparisonFound) -> Vec<String> {
 fn variance(result: &Compared) -> Option<String> {
     let cv = result.cv.map_or_else(|| "–".into(), |cv| format!("{:.1}%", cv * 100.0));
     Some(format!("   {}: CV {cv}, IQR {:.0} ms, n = {}", result.model, result.iqr_ms?, result.successful))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_has_the_row_that_earlier_profilers_gave_it() {
+        let result = Compared {
+            provider: "vLLM".into(),
+            model: "qwen-coder-vllm".into(),
+            success_rate: 100.0,
+            median_latency_ms: Some(570.0),
+            p95_latency_ms: Some(620.0),
+            mean_tokens_per_second: Some(88.5),
+            total_tokens: 510,
+            ..Compared::default()
+        };
+        let expected = "vLLM         | qwen-coder-vllm           |  100.0% |         570 |      620 |     88.5 |          510";
+        assert_eq!(row(&result), expected);
+    }
+
+    #[test]
+    fn a_request_has_the_line_that_earlier_profilers_gave_it() {
+        let answered = Measurement {
+            request_id: 1,
+            total_ms: Some(920.0),
+            tokens_generated: Some(45),
+            tokens_per_second: Some(48.9),
+            ..Measurement::default()
+        };
+        assert_eq!(request(&answered), "   Request  1:   920ms (45 tokens, 48.9 t/s) ✅");
+    }
 }

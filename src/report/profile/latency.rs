@@ -120,3 +120,28 @@ fn sweep(sweep: &TokenSweep) -> String {
 fn with_interval(value: Interval) -> String {
     format!("{:.2} [{:.2}, {:.2}]", value.estimate, value.low, value.high)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_the_line_that_earlier_profilers_gave_it() {
+        let answered = Measurement {
+            request_id: 1,
+            total_ms: Some(920.4),
+            ttfb_ms: Some(250.0),
+            tokens_generated: Some(45),
+            tokens_per_second: Some(48.91),
+            success: true,
+            ..Measurement::default()
+        };
+        let line = "   Request  1/10:   920ms (TTFB:  250ms, Tokens:  45, Speed:  48.9 t/s) ✅";
+        assert_eq!(request(&answered, 10), line);
+        let uncounted = Measurement { tokens_generated: None, tokens_per_second: None, ..answered };
+        let line = "   Request  1/10:   920ms (TTFB:  250ms, Tokens:   –, Speed:     – t/s) ✅";
+        assert_eq!(request(&uncounted, 10), line);
+        let failed = Measurement { request_id: 2, error: Some("HTTP 500".into()), ..Measurement::default() };
+        assert_eq!(request(&failed, 10), "   Request  2/10: ❌ HTTP 500");
+    }
+}

@@ -84,17 +84,7 @@ pub fn text(found: &ThroughputFound, provenance: &Provenance) -> String {
 
 fn sweep(levels: &[Level], scaling: &Scaling) -> String {
     let header = " Concurrency |      RPS |  Median Latency |  Success Rate |  Goodput |      P95";
-    let rows = levels.iter().map(|level| {
-        format!(
-            "{:>12} | {:>8.2} | {} ms | {:>12.1}% | {:>8.2} | {} ms",
-            level.concurrency,
-            level.rps,
-            whole(level.median_latency_ms, 12),
-            level.success_rate,
-            level.goodput_rps,
-            whole(level.p95_latency_ms, 5)
-        )
-    });
+    let rows = levels.iter().map(row);
     [title("📈 CONCURRENCY SWEEP SUMMARY", NARROW), String::new(), header.into(), "-".repeat(NARROW)]
         .into_iter()
         .chain(rows)
@@ -102,6 +92,18 @@ fn sweep(levels: &[Level], scaling: &Scaling) -> String {
         .chain(scales(scaling))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+fn row(level: &Level) -> String {
+    format!(
+        "{:>12} | {:>8.2} | {} ms | {:>12.1}% | {:>8.2} | {} ms",
+        level.concurrency,
+        level.rps,
+        whole(level.median_latency_ms, 12),
+        level.success_rate,
+        level.goodput_rps,
+        whole(level.p95_latency_ms, 5)
+    )
 }
 
 fn optimal(scaling: &Scaling) -> String {
@@ -149,4 +151,39 @@ fn idle(level: &Level) -> Option<String> {
             level.under_way, level.concurrency, level.requests
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_has_the_row_that_earlier_profilers_gave_it_and_two_columns_more() {
+        let level = Level {
+            concurrency: 20,
+            rps: 45.3,
+            median_latency_ms: Some(440.2),
+            success_rate: 94.0,
+            goodput_rps: 42.582,
+            p95_latency_ms: Some(890.0),
+            ..Level::default()
+        };
+        let earlier = "          20 |    45.30 |          440 ms |         94.0%";
+        assert_eq!(row(&level), format!("{earlier} |    42.58 |   890 ms"));
+    }
+
+    #[test]
+    fn the_best_level_has_its_sentence() {
+        let point = |concurrency, goodput_rps| crate::profile::Point {
+            concurrency,
+            goodput_rps,
+            success_rate: 100.0,
+            p95_ms: Some(100.0),
+        };
+        let points = [point(10, 38.2), point(20, 45.3)];
+        let best = optimal(&Scaling::of(&points, None));
+        assert!(best.starts_with("🎯 Optimal concurrency: ~20 (45.30 req/s)\n"), "{best}");
+        let none = optimal(&Scaling::of(&points, Some(50.0)));
+        assert!(none.ends_with("at least 99% success and a P95 of at most 50 ms."), "{none}");
+    }
 }

@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "MODEL", num_args = 1.., value_delimiter = ',')]
     against: Vec<String>,
     /// The folder of the results.
-    #[arg(long, value_name = "DIR", default_value = "results")]
+    #[arg(long, value_name = "DIR", default_value = "results/profiles")]
     output_dir: PathBuf,
     /// Requests of the latency profile.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
