@@ -95,6 +95,31 @@ fn failures_are_in_the_rps_and_not_in_the_goodput() {
 }
 
 #[test]
+fn a_sweep_finds_the_capacity_of_an_engine_that_serves_four_at_once() {
+    // Given an engine that serves four requests at once, each for 200 ms: 20 a second
+    let overhead = Duration::from_millis(200);
+    let profile = Profile { overhead, slots: 4, sigma_overhead: 0.0, ..Profile::default() };
+    let (lab, mock) = (Lab::new(), Mock::start(MockConfig { profile, ..MockConfig::default() }).unwrap());
+    // When it is asked one, four and twelve at a time, and half a second is long enough
+    let sweep = ["throughput", "--sweep", "12,1,4", "--requests", "16", "--pause", "0s", "--slo-p95", "450"];
+    let ran = lab.profile(&mock, &[&sweep[..], &["--max-tokens", "1", "--export", "t.json"]].concat());
+    // Then no level answers more than it can, and the best one is the one without a queue
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let export = lab.json("t.json");
+    let of = |field: &str| numbers(&export["levels"], field);
+    assert_eq!(of("concurrency"), [1.0, 4.0, 12.0], "in ascending order");
+    assert!(
+        of("goodput_rps").iter().zip([5.0, 20.0, 20.0]).all(|(rps, most)| *rps <= most * 1.01),
+        "{export:#}"
+    );
+    let medians = of("median_latency_ms");
+    assert!(medians[0] >= 200.0 && medians[2] >= 400.0, "the others wait: {medians:?}");
+    let scaling = &export["scaling"];
+    assert_eq!((&scaling["optimal"]["concurrency"], &scaling["degraded_from"]), (&json!(4), &json!(12)));
+    assert!(ran.stdout.contains("🎯 Optimal concurrency: ~4 ("), "{}", ran.stdout);
+}
+
+#[test]
 fn the_length_of_answers_tells_the_first_token_from_the_others() {
     // Given an engine that takes 200 ms to the first token and 20 ms for each further one
     let ms = Duration::from_millis;
@@ -147,14 +172,19 @@ fn a_cold_prompt_is_never_read_from_the_cache() {
 #[test]
 fn what_is_not_streamed_has_no_time_to_first_token() {
     let (lab, mock) = (Lab::new(), mock());
-    let ran = lab.profile(&mock, &["latency", "--no-stream", "--iterations", "2", "--export", "l.json"]);
+    let args = ["latency", "--no-stream", "--iterations", "2", "--warmup", "0", "--export", "l.json"];
+    let ran = lab.profile(&mock, &args);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("TTFB") && !ran.stdout.contains("TTFT"), "{}", ran.stdout);
-    let first = &lab.json("l.json")["measurements"][0];
+    let export = lab.json("l.json");
+    let first = &export["measurements"][0];
     assert!(
         first["total_ms"].is_number() && first["ttft_ms"].is_null() && first["decode_tps"].is_null(),
         "{first:#}"
     );
+    // The first request opened the connection, and the second had it
+    let second = &export["measurements"][1];
+    assert!(first["connect_ms"].is_number() && second["connect_ms"].is_null(), "{export:#}");
 }
 
 #[test]
