@@ -7,7 +7,8 @@
 //!
 //! [`bench::main`] runs [`experiment::Group`]s under Criterion, [`run::run`] until the verdict is clear,
 //! [`experiment::compare`] for a number of rounds. A group's
-//! [`experiment::Arm`]s ask through a [`experiment::Draw`]; [`optimization`] holds the arms that ship.
+//! [`experiment::Arm`]s ask through a [`experiment::Draw`]; [`optimization`] holds the arms that ship. [`profile`]
+//! measures an endpoint as it is.
 //!
 //! # Glossary
 //!
@@ -36,6 +37,7 @@ pub mod metric;
 pub mod mock;
 pub mod optimization;
 pub mod price;
+pub mod profile;
 pub mod provenance;
 pub mod recorder;
 pub mod report;

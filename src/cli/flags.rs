@@ -1,5 +1,7 @@
 //! Flags that several commands share.
 
+use std::time::Duration;
+
 use crate::settings::Environment;
 
 /// What is asked, and what it may cost: flags that win over the environment's settings.
@@ -41,4 +43,11 @@ impl Target {
             .with_flag("--max-requests", "LLMLAB_MAX_REQUESTS", self.max_requests.as_ref())
             .with_flag("--seed", "LLMLAB_SEED", self.seed.as_ref())
     }
+}
+
+/// A time such as `2s`, `500ms` or `1m 30s`; a plain number is seconds.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let with_unit = || Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok();
+    seconds.or_else(with_unit).ok_or_else(|| "expected a time, such as 2s or 500ms".into())
 }

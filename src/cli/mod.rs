@@ -12,8 +12,8 @@ use clap::{FromArgMatches, Parser, Subcommand};
 
 use crate::report::say;
 use commands::{
-    baseline, claims, completions, gate, load, man, matrix, mock, record, report, routing, run, scenarios,
-    targets, trend,
+    baseline, claims, completions, gate, load, man, matrix, mock, profile, record, report, routing, run,
+    scenarios, targets, trend,
 };
 
 /// Exit code of a gate that found something slower.
@@ -55,6 +55,7 @@ enum Command {
     Scenarios(scenarios::Args),
     Targets(targets::Args),
     Mock(mock::Args),
+    Profile(profile::Args),
     Record(record::Args),
     Report(report::Args),
     Trend(trend::Args),
@@ -76,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Scenarios(args) => scenarios::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Mock(args) => mock::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Trend(args) => trend::run(&args),

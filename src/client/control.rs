@@ -10,6 +10,9 @@ use super::Target;
 use super::failure::chain;
 use super::tls::tls_config;
 
+/// How long a healthy server may take to say so.
+const HEALTHY_WITHIN: Duration = Duration::from_secs(2);
+
 /// Why a control request failed, in words that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -145,6 +148,18 @@ impl Control {
     async fn get(&self, path: &str, within: Duration) -> Result<reqwest::Response, ControlError> {
         let request = self.http.get(format!("{}{path}", self.base_url)).headers(self.headers.clone());
         request.timeout(within).send().await.map_err(|error| ControlError(chain(&error.without_url())))
+    }
+
+    /// The status of the target's health page: `/health/liveliness` where there is one, since `/health` of LiteLLM asks
+    /// every model behind it, else `/health`.
+    ///
+    /// # Errors
+    /// When nothing answers.
+    pub async fn health(&self) -> Result<u16, ControlError> {
+        let alive = self.get("/health/liveliness", HEALTHY_WITHIN).await?.status();
+        let status =
+            if alive.is_success() { alive } else { self.get("/health", HEALTHY_WITHIN).await?.status() };
+        Ok(status.as_u16())
     }
 
     /// llama.cpp's context of one slot, which may be less than the model's.

@@ -1,5 +1,6 @@
 //! A file that a result will go to, tried before anything is measured and written in one step.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,16 @@ use tempfile::NamedTempFile;
 #[derive(Debug)]
 pub struct Destination {
     path: PathBuf,
-    partial: NamedTempFile,
+    kept: Kept,
+}
+
+/// Where bytes go until they are all written.
+#[derive(Debug)]
+enum Kept {
+    /// A file beside the destination, which takes its place in the end.
+    Beside(NamedTempFile),
+    /// The destination itself: a device or a pipe, in whose place nothing may be put.
+    Itself(File),
 }
 
 impl Destination {
@@ -23,6 +33,12 @@ impl Destination {
         if path.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            return Ok(Self {
+                path: path.into(),
+                kept: Kept::Itself(File::options().write(true).open(path)?),
+            });
+        }
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
         std::fs::create_dir_all(directory)?;
@@ -31,7 +47,7 @@ impl Destination {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let partial = builder.prefix(".llmlab-").tempfile_in(directory)?;
-        Ok(Self { path: path.into(), partial })
+        Ok(Self { path: path.into(), kept: Kept::Beside(partial) })
     }
 
     /// The file.
@@ -43,9 +59,14 @@ impl Destination {
     ///
     /// # Errors
     /// When they cannot be written: the disk is full, say.
-    pub fn write(mut self, bytes: &[u8]) -> io::Result<()> {
-        self.partial.write_all(bytes)?;
-        self.partial.persist(&self.path).map(drop).map_err(|error| error.error)
+    pub fn write(self, bytes: &[u8]) -> io::Result<()> {
+        match self.kept {
+            Kept::Itself(mut file) => file.write_all(bytes),
+            Kept::Beside(mut partial) => {
+                partial.write_all(bytes)?;
+                partial.persist(&self.path).map(drop).map_err(|error| error.error)
+            }
+        }
     }
 
     /// Puts `value` there as indented JSON.

@@ -16,10 +16,13 @@ pub mod load;
 pub mod matrix;
 #[cfg(feature = "cli")]
 pub mod plot;
+pub mod profile;
 pub mod progress;
 pub mod results;
 pub mod routing;
 pub mod scenarios;
+#[cfg(feature = "cli")]
+pub mod slow;
 pub mod table;
 pub mod targets;
 #[cfg(feature = "cli")]

@@ -4,6 +4,7 @@
 //! environment says so and passes; under `LLMLAB_TEST_REQUIRE_ALL=1` it fails instead.
 
 mod clients;
+mod profile;
 mod report;
 mod schemas;
 mod support;

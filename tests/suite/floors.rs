@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. A new module finds its place here, and in the README.
-const FLOORS: [&str; 27] = [
+const FLOORS: [&str; 28] = [
     "metric",
     "stats",
     "wire",
@@ -22,6 +22,7 @@ const FLOORS: [&str; 27] = [
     "session",
     "scenario",
     "load",
+    "profile",
     "experiment",
     "optimization",
     "baseline",

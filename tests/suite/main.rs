@@ -24,6 +24,8 @@ mod load_command;
 mod load_prompts;
 mod mock;
 #[cfg(feature = "cli")]
+mod profile;
+#[cfg(feature = "cli")]
 mod readme;
 #[cfg(feature = "cli")]
 mod record;

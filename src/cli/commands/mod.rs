@@ -8,6 +8,7 @@ pub(super) mod load;
 pub(super) mod man;
 pub(super) mod matrix;
 pub(super) mod mock;
+pub(super) mod profile;
 pub(super) mod record;
 pub(super) mod report;
 pub(super) mod routing;

@@ -1,14 +1,15 @@
-//! `llmlab report`: exported results compared with each other, and as charts.
+//! `llmlab report`: exported results compared with each other, as charts, and their slow requests.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::cli::output;
-use crate::report::charts;
+use crate::cli::{flags, output};
 use crate::report::compare::{Comparison, Comparisons};
 use crate::report::exported::Exported;
+use crate::report::{charts, slow};
 
-/// Reports on exported results: compares them, or draws charts of one.
+/// Reports on exported results: compares them, draws charts of one, or lists its slow requests.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
@@ -24,6 +25,7 @@ const EXAMPLES: &str = "Examples:
 enum Report {
     Compare(Compare),
     Charts(Charts),
+    Slow(Slow),
 }
 
 /// Compares results with the first one, configuration by configuration.
@@ -76,11 +78,36 @@ const CHARTS_EXAMPLES: &str = r#"Examples:
   llmlab report charts results/streaming_20260131_101500.json
   llmlab report charts after.json --output-dir /tmp/charts"#;
 
+/// Lists the slow requests of a result, and how the time to first byte goes with the total.
+///
+/// A correlation near 1 says that what comes before the first byte makes a request slow, such as a queue, a long prompt
+/// or a model that is loaded; near 0, that it is the answer's length or the speed of generation. Failed requests are in
+/// neither.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = SLOW_EXAMPLES)]
+struct Slow {
+    /// The exported result.
+    #[arg(value_name = "RESULT")]
+    result: PathBuf,
+    /// What is slow: longer than this.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = flags::time)]
+    over: Duration,
+}
+
+const SLOW_EXAMPLES: &str = r#"Examples:
+  llmlab profile latency --export latency.json && llmlab report slow latency.json
+  llmlab report slow latency.json --over 500ms"#;
+
 /// Makes the report.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.report {
         Report::Compare(args) => compare(args),
         Report::Charts(args) => charts(args),
+        Report::Slow(args) => {
+            let result = Exported::read(&args.result)?;
+            output::print(&slow::text(&result, args.over))?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Timing {
     pub latency_ms: f64,
     /// To the first token; absent when the answer was not streamed.
     pub ttft_ms: Option<f64>,
+    /// To the first byte, where the file says so.
+    pub ttfb_ms: Option<f64>,
 }
 
 impl Exported {

@@ -43,7 +43,17 @@ pub(super) struct Raw {
     /// Of a latency profile.
     measurements: Option<Vec<RawMeasurement>>,
     summary: Option<RawStats>,
+    /// Of a throughput profile.
+    levels: Option<Vec<RawLevel>>,
     model: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawLevel {
+    concurrency: u32,
+    measurements: Option<Vec<RawMeasurement>>,
+    #[serde(flatten)]
+    stats: RawStats,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,6 +72,8 @@ struct RawResult {
     stats: Option<RawStats>,
     start_time: Option<Value>,
     model: Option<String>,
+    /// A comparison of providers has its requests here, if it has them.
+    measurements: Option<Vec<RawMeasurement>>,
     /// A comparison of providers has its figures here.
     #[serde(flatten)]
     flat: RawStats,
@@ -79,6 +91,7 @@ struct RawMeasurement {
     /// What a latency profile calls it.
     total_ms: Option<f64>,
     ttft_ms: Option<f64>,
+    ttfb_ms: Option<f64>,
     model: Option<String>,
     success: Option<bool>,
 }
@@ -104,6 +117,7 @@ impl Raw {
     pub(super) fn kind(&self) -> &'static str {
         let flat = |result: &RawResult| result.config.is_none();
         match &self.results {
+            None if self.levels.is_some() => "throughput",
             None => "latency",
             Some(results) if results.iter().all(flat) => "providers",
             Some(_) => "run",
@@ -130,6 +144,9 @@ impl Raw {
             let numbered = results.iter().enumerate();
             return numbered.map(|(index, result)| self.of_result(index, result)).collect();
         }
+        if let Some(levels) = &self.levels {
+            return levels.iter().enumerate().map(|(index, level)| self.of_level(index, level)).collect();
+        }
         let stats = self.summary.clone().unwrap_or_default();
         let measurements = match (&self.measurements, &self.summary) {
             (None, None) => {
@@ -146,13 +163,21 @@ impl Raw {
         Ok(vec![Configuration::of(name, model, measurements, &stats, "measurements")?])
     }
 
+    fn of_level(&self, index: usize, level: &RawLevel) -> Result<Configuration, Fault> {
+        let timings = level.measurements.as_deref().unwrap_or_default();
+        let (name, place) =
+            (format!("concurrency/{}", level.concurrency), format!("levels[{index}].measurements"));
+        Configuration::of(name, self.provenance.model.clone(), timings, &level.stats, &place)
+    }
+
     fn of_result(&self, index: usize, result: &RawResult) -> Result<Configuration, Fault> {
         let place = format!("results[{index}]");
         let model = result.config.as_ref().and_then(|config| config.model.clone());
         let model = model.or_else(|| result.model.clone());
         let Some(config) = &result.config else {
             let name = model.clone().ok_or_else(|| Fault::Missing(format!("{place}.config")))?;
-            return Configuration::of(name, model, &[], &result.flat, &place);
+            let timings = result.measurements.as_deref().unwrap_or_default();
+            return Configuration::of(name, model, timings, &result.flat, &format!("{place}.measurements"));
         };
         let name = config.name.clone().ok_or_else(|| Fault::Missing(format!("{place}.config.name")))?;
         if result.timing_results.is_none() && result.stats.is_none() {
@@ -196,6 +221,7 @@ impl RawMeasurement {
         Ok(Timing {
             latency_ms: cost("latency_ms", latency)?,
             ttft_ms: self.ttft_ms.map(|ttft| cost("ttft_ms", ttft)).transpose()?,
+            ttfb_ms: self.ttfb_ms,
         })
     }
 }
