@@ -66,7 +66,8 @@ pub(super) fn greeting(mock: &Mock, entrance: &Entrance, settings: &MockFile) ->
         "  POST /_mock/faults /_mock/clock /_mock/seed /_mock/cache/clear /_mock/reset".into(),
     ];
     if entrance.url != mock.url() {
-        lines.push(format!("near, without TLS: {}", mock.url()));
+        let near = if settings.tls { "near, without TLS" } else { "near" };
+        lines.push(format!("{near}: {}", mock.url()));
     }
     if !settings.rtt.0.is_zero() {
         lines.push(format!("link: {} there and back", settings.rtt));
