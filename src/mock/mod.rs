@@ -1,8 +1,9 @@
 //! A server that answers like a large language model's, at the speed of a profile, with known truth.
 //!
-//! It speaks Anthropic Messages, OpenAI chat completions, completions and embeddings, and `/generate`; keeps a prompt cache by each
-//! vendor's rules; queues requests for a limited number of slots; keeps rate limits; and fails on demand, once or
-//! for a share of all requests. It runs on threads of its own and writes at absolute deadlines, so that a slow client never slows the server's clock.
+//! It speaks Anthropic Messages, OpenAI chat completions, completions and embeddings, and `/generate`; keeps a
+//! prompt cache by each vendor's rules; queues requests for a limited number of slots; keeps rate limits; and
+//! fails on demand, once or for a share of all requests. It runs on threads of its own and writes at absolute
+//! deadlines, so that a slow client never slows the server's clock.
 //!
 //! **Clock.** A request's time starts when its body has been received in full, or when it gets a slot if it
 //! had to wait for one. Streamed answers send their headers at once and content at its deadline.

@@ -83,12 +83,7 @@ pub fn judge(
     fail: f64,
 ) -> Result<Judged, CompareError> {
     if before.source != after.source {
-        return Err(CompareError::Source {
-            before: before.path.display().to_string(),
-            before_source: source(before),
-            after: after.path.display().to_string(),
-            after_source: source(after),
-        });
+        return Err(incomparable(before, after, [before, after].map(source)));
     }
     let mut lines: Vec<String> = [before, after]
         .iter()
@@ -102,12 +97,7 @@ pub fn judge(
             .ok_or_else(|| CompareError::Missing { file: after.path.display().to_string(), name: name() })?;
         if ours.model != theirs.model {
             let model = |of: &Configuration| of.model.clone().unwrap_or_else(|| "unknown".into());
-            return Err(CompareError::Source {
-                before: before.path.display().to_string(),
-                before_source: model(ours),
-                after: after.path.display().to_string(),
-                after_source: model(theirs),
-            });
+            return Err(incomparable(before, after, [ours, theirs].map(model)));
         }
         let verdict = judge_samples(&ours.latency(), &theirs.latency(), quantile, warn * 100.0, fail * 100.0)
             .map_err(|source| CompareError::Percentile { name: name(), source })?;
@@ -121,6 +111,12 @@ pub fn judge(
     }
     let (mode, text) = (before.source.mode.clone(), lines.join("\n\n"));
     Ok(Judged { schema_version: SCHEMA_VERSION, mode, outcome, configurations, text })
+}
+
+fn incomparable(before: &Exported, after: &Exported, sources: [String; 2]) -> CompareError {
+    let [before_source, after_source] = sources;
+    let [before, after] = [before, after].map(|file| file.path.display().to_string());
+    CompareError::Source { before, before_source, after, after_source }
 }
 
 /// What answered, in words.

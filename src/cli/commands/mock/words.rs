@@ -25,6 +25,7 @@ the request, and how often it came before; a request meets one fault at most:
   stall=TIME[,after=EVENTS]          a pause in its middle
   slow-headers=TIME                  status and headers come late
   close                              the connection is closed without an answer
+Embeddings meet no faults and no limits.
 
 Ask it, in each dialect (any model name is answered; known ones follow their vendor's cache rules):
   curl -N http://127.0.0.1:8000/v1/messages -d '{"model": "claude-sonnet-4-6", "max_tokens": 64,
@@ -76,7 +77,8 @@ pub(super) fn greeting(mock: &Mock, entrance: &Entrance, settings: &MockFile) ->
         "  POST /_mock/faults /_mock/clock /_mock/seed /_mock/cache/clear /_mock/reset".into(),
     ];
     if entrance.url != mock.url() {
-        lines.push(format!("near, without TLS: {}", mock.url()));
+        let near = if settings.tls { "near, without TLS" } else { "near" };
+        lines.push(format!("{near}: {}", mock.url()));
     }
     if !settings.rtt.0.is_zero() {
         lines.push(format!("link: {} there and back", settings.rtt));
