@@ -56,7 +56,7 @@ pub(super) enum BenchError {
     #[error("{failed} of {requests} requests failed, more than {}%: the figures are of those that got through", MOST_FAILURES * 100.0)]
     Failures { failed: u64, requests: u64 },
     #[error(
-        "the cassette holds {rounds} rounds and one that warms up, and Criterion needs {CRITERION_LEAST}: record more, or use llmlab run"
+        "Criterion needs {CRITERION_LEAST} rounds, and those of the cassette are {rounds} and one that warms up: record more, or use llmlab run"
     )]
     FewRounds { rounds: usize },
     #[error("the benchmark group `{name}` is longer than {MAX_NAME} bytes")]
@@ -367,7 +367,7 @@ fn within(recorded: Option<u32>, wanted: usize) -> Result<usize, BenchError> {
         return Err(BenchError::FewRounds { rounds });
     }
     if rounds < wanted {
-        say(&format!("[llmlab] the cassette holds {rounds} rounds and one that warms up: no more are made"));
+        say(&format!("[llmlab] no more rounds are made than were recorded: {rounds} and one that warms up"));
     }
     Ok(rounds.min(wanted))
 }

@@ -156,7 +156,7 @@ impl Options {
         };
         if stop != self.stop {
             say(&format!(
-                "[llmlab] the cassette holds {most} rounds and one that warms up: no more are made"
+                "[llmlab] no more rounds are made than were recorded: {most} and one that warms up"
             ));
         }
         Ok(Self { stop, ..self.clone() })

@@ -106,7 +106,8 @@ fn a_recorded_run_is_replayed_round_by_round_and_no_further() {
         replayed.summary.iter().flat_map(|group| &group.arms).all(|arm| arm.metrics["total"].summary.n == 3)
     );
     assert!(
-        ran.stderr.contains("holds 3 rounds") && ran.stderr.contains("not in the cassette tape"),
+        ran.stderr.contains("recorded: 3 and one that warms up")
+            && ran.stderr.contains("not in the cassette tape"),
         "{}",
         ran.stderr
     );
@@ -137,7 +138,11 @@ fn a_recorded_bench_is_replayed_under_criterion() {
         }
     }
     let refused = bench.run_in(&args[..1], &[("LLMLAB_TARGET", &target)]);
-    assert!(refused.code == Some(2) && refused.stderr.contains("holds 8 rounds"), "{}", refused.stderr);
+    assert!(
+        refused.code == Some(2) && refused.stderr.contains("those of the cassette are 8"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

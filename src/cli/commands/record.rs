@@ -68,6 +68,7 @@ const EXAMPLES: &str = r#"Examples:
   llmlab record --target openai+http://127.0.0.1:8080 --scenario simple_factual,tool_multi_step --out my/cassette
   llmlab mock --cassette my/cassette                         serve it to any client
   llmlab mock --cassette my/cassette --check                 how well is it replayed here?
+  llmlab matrix --scenarios simple_factual --toggles streaming --target cassette:my/cassette
 
 Between an application and its provider (the key goes upstream, never to disk):
   llmlab record --proxy --upstream https://api.openai.com --out my/traffic
