@@ -48,8 +48,18 @@ impl ComparisonPlan {
 pub struct Comparison {
     plan: ComparisonPlan,
     providers: Vec<String>,
-    /// By model, with the round of each.
-    measured: Mutex<Vec<Vec<(u32, Measurement)>>>,
+    /// By model; a request's number is its round.
+    measured: Mutex<Vec<Vec<Measurement>>>,
+}
+
+/// One request to one model.
+struct Turn {
+    /// The round, from 1; 0 warms up.
+    round: u32,
+    /// Which of the warm-ups it is.
+    step: u32,
+    /// The model's index.
+    model: usize,
 }
 
 /// One model. The names of the first ten fields and of `errors` are those of older profilers' exports.
@@ -141,41 +151,40 @@ impl Comparison {
     pub async fn measure(&self, session: &Session) -> Result<(), AskError> {
         let (group, planned) = ("profile/compare", Some(self.plan.warmup + self.plan.iterations));
         let models = self.plan.models.len() as u32;
-        for (number, (round, model)) in (0..).zip(self.turns(session)) {
+        for (number, turn) in (0..).zip(self.turns(session)) {
             session.publish(&SessionEvent::Round { group, round: number / models, planned });
-            self.one(session, round, model).await?;
+            self.one(session, &turn).await?;
         }
         session.publish(&SessionEvent::GroupDone);
         Ok(())
     }
 
-    /// Round and model of every request. A round that warms up has a number that is not above 0.
-    fn turns(&self, session: &Session) -> Vec<(i64, usize)> {
-        let models = self.plan.models.len();
-        let rounds = 1 - i64::from(self.plan.warmup)..=i64::from(self.plan.iterations);
+    /// All requests in their order.
+    fn turns(&self, session: &Session) -> Vec<Turn> {
+        let models = 0..self.plan.models.len();
+        let warm_ups = (0..self.plan.warmup).map(|step| (0, step));
+        let rounds = warm_ups.chain((1..=self.plan.iterations).map(|round| (round, 0)));
+        let turn = |(round, step), model| Turn { round, step, model };
         if self.plan.sequential {
-            return (0..models).flat_map(|model| rounds.clone().map(move |round| (round, model))).collect();
+            return models.flat_map(|model| rounds.clone().map(move |round| turn(round, model))).collect();
         }
-        let shuffled = |round: i64| {
-            let step = (round + i64::from(self.plan.warmup)) as u32;
-            let draw = DrawId { scenario: format!("profile.{NAME}"), stream: String::new(), round: 0, step };
-            let mut order: Vec<usize> = (0..models).collect();
+        let shuffled = |(round, step)| {
+            let draw = DrawId { scenario: format!("profile.{NAME}"), stream: String::new(), round, step };
+            let mut order: Vec<usize> = models.clone().collect();
             order.shuffle(&mut session.seed().rng(&draw, "order"));
-            order.into_iter().map(move |model| (round, model))
+            order.into_iter().map(move |model| turn((round, step), model))
         };
         rounds.flat_map(shuffled).collect()
     }
 
-    async fn one(&self, session: &Session, round: i64, index: usize) -> Result<(), AskError> {
-        let (asking, model) = (&self.plan.asking, &self.plan.models[index]);
-        let measured = u32::try_from(round).unwrap_or(0);
-        let warm_up = u32::try_from(-round).unwrap_or(0);
-        let place = place(NAME, model, measured, warm_up);
+    async fn one(&self, session: &Session, turn: &Turn) -> Result<(), AskError> {
+        let (asking, model) = (&self.plan.asking, &self.plan.models[turn.model]);
+        let place = place(NAME, model, turn.round, turn.step);
         let exchange = asking.exchange(session, model, asking.max_tokens, place, Instant::now()).await?;
-        if measured > 0 {
-            let provider = &self.providers[index];
-            let measurement = Measurement::of(&exchange, measured, model, provider, asking.max_tokens);
-            lock(&self.measured)[index].push((measured, measurement));
+        if turn.round > 0 {
+            let provider = &self.providers[turn.model];
+            let measurement = Measurement::of(&exchange, turn.round, model, provider, asking.max_tokens);
+            lock(&self.measured)[turn.model].push(measurement);
         }
         Ok(())
     }
@@ -189,15 +198,13 @@ impl Comparison {
         results.sort_by(|a, b| lowest(a).total_cmp(&lowest(b)));
         let summary = ComparisonSummary::of(&results);
         let mut found = ComparisonFound { plan: self.plan.clone(), results, summary };
-        if let Some(fastest) = found.summary.fastest.clone() {
-            found.hold_against(&fastest, &measured);
+        if !self.plan.sequential {
+            found.pair();
         }
         found
     }
 
-    fn compared(&self, index: usize, measured: &[(u32, Measurement)]) -> Compared {
-        let measurements: Vec<Measurement> =
-            measured.iter().map(|(_, measurement)| measurement.clone()).collect();
+    fn compared(&self, index: usize, measurements: &[Measurement]) -> Compared {
         let answers = || measurements.iter().filter(|measurement| measurement.success);
         let of = |value: &dyn Fn(&Measurement) -> Option<f64>| {
             Statistics::of(answers().filter_map(value), self.plan.percentiles)
@@ -225,7 +232,7 @@ impl Comparison {
             iqr_ms: total.map(|total| total.iqr),
             cv: total.and_then(|total| total.cv),
             versus_fastest: None,
-            measurements,
+            measurements: measurements.to_vec(),
         }
     }
 }
@@ -281,23 +288,24 @@ impl ComparisonFound {
         errors(self.results.iter().flat_map(|result| &result.measurements))
     }
 
-    /// The rounds in which a model and the fastest both answered, as pairs.
-    fn hold_against(&mut self, fastest: &str, measured: &[Vec<(u32, Measurement)>]) {
-        let totals = |model: &str| {
-            let index = self.plan.models.iter().position(|known| known == model)?;
-            let total = |(round, measurement): &(u32, Measurement)| Some((*round, measurement.total_ms?));
-            Some(measured[index].iter().filter_map(total).collect::<BTreeMap<_, _>>())
+    /// Holds each model against the fastest, over the rounds in which both answered.
+    fn pair(&mut self) {
+        let Some(fastest) = self.summary.fastest.as_deref().and_then(|fastest| self.result(fastest)) else {
+            return;
         };
-        let Some(of_fastest) = totals(fastest).filter(|_| !self.plan.sequential) else { return };
-        let versus = |model: &str| {
-            let own = totals(model)?;
-            let pairs = own.iter().filter_map(|(round, total)| Some((*of_fastest.get(round)?, *total)));
-            let (control, treatment): (Vec<f64>, Vec<f64>) = pairs.unzip();
-            stats::ratio(&control, &treatment)
-        };
-        let intervals: Vec<_> = self.results.iter().map(|result| versus(&result.model)).collect();
-        for (result, interval) in self.results.iter_mut().zip(intervals) {
-            result.versus_fastest = interval.filter(|_| result.model != fastest);
+        let (fastest, control) = (fastest.model.clone(), fastest.totals());
+        for result in self.results.iter_mut().filter(|result| result.model != fastest) {
+            let pairs =
+                result.totals().into_iter().filter_map(|(round, own)| Some((*control.get(&round)?, own)));
+            let (control, own): (Vec<f64>, Vec<f64>) = pairs.unzip();
+            result.versus_fastest = stats::ratio(&control, &own);
         }
+    }
+}
+
+impl Compared {
+    /// The total latency of each round that was answered.
+    fn totals(&self) -> BTreeMap<u32, f64> {
+        self.measurements.iter().filter_map(|one| Some((one.request_id, one.total_ms?))).collect()
     }
 }

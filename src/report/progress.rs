@@ -88,7 +88,8 @@ impl State {
         let message = format!("{} requests{failed}", self.requests);
         if self.terminal {
             self.bar.set_message(message);
-        } else if self.last_line.elapsed() >= LINE_EVERY {
+        // Before a group has begun there is nothing to say how far it is.
+        } else if !self.group.is_empty() && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             let of = self.planned.map(|planned| format!(" of {planned}")).unwrap_or_default();
             say(&format!("[llmlab] {}: round {}{of}, {message}", self.group, self.round + 1));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Lab, Settings, compare, latency, settings, throughput};
+use super::{Lab, Shared, compare, latency, shared, throughput};
 use crate::cli::EXIT_INTERRUPTED;
 use crate::profile::{ComparisonPlan, LatencyPlan, ThroughputPlan};
 use crate::report::progress::Progress;
@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     requests: u32,
     #[command(flatten)]
-    settings: Settings,
+    shared: Shared,
 }
 
 /// Requests to each model of the comparison.
@@ -44,24 +44,24 @@ const EXAMPLES: &str = r#"Examples:
 
 /// Makes the three profiles, one after the other.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = &args.settings;
+    let shared = &args.shared;
     let file = |profile: &str| {
         let name: String =
             args.model.chars().map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' }).collect();
-        settings.destination(Some(&args.output_dir.join(format!("{profile}-{name}.json"))))
+        shared.destination(Some(&args.output_dir.join(format!("{profile}-{name}.json"))))
     };
     let files = [file("latency")?, file("throughput")?, file("compare")?];
     let progress = Box::new(Progress::default());
-    let Some(lab) = Lab::open(settings, Some(&args.model), Some(progress))? else {
+    let Some(lab) = Lab::open(shared, Some(&args.model), Some(progress))? else {
         return Ok(EXIT_INTERRUPTED.into());
     };
     let [to_latency, to_throughput, to_compare] = files;
-    let mut worst = latency::profile(&lab, settings, args.latency(&lab), to_latency)?;
+    let mut worst = latency::profile(&lab, shared, args.latency(&lab), to_latency)?;
     if worst != EXIT_INTERRUPTED {
-        worst = worst.max(throughput::profile(&lab, settings, args.throughput(&lab)?, to_throughput)?);
+        worst = worst.max(throughput::profile(&lab, shared, args.throughput(&lab)?, to_throughput)?);
     }
     if worst != EXIT_INTERRUPTED {
-        worst = worst.max(compare::profile(&lab, settings, args.comparison(&lab), to_compare)?);
+        worst = worst.max(compare::profile(&lab, shared, args.comparison(&lab), to_compare)?);
     }
     Ok(worst.into())
 }
@@ -69,38 +69,38 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 impl Args {
     fn latency(&self, lab: &Lab) -> LatencyPlan {
         LatencyPlan {
-            asking: self.settings.asking(lab.dialect, latency::PROMPT, latency::MAX_TOKENS),
+            asking: self.shared.asking(lab.dialect, latency::PROMPT, latency::MAX_TOKENS),
             model: lab.model(),
             iterations: self.iterations,
             warmup: latency::WARMUP,
-            percentiles: self.settings.percentiles(),
+            percentiles: self.shared.percentiles(),
             sweep_tokens: Vec::new(),
         }
     }
 
     fn throughput(&self, lab: &Lab) -> anyhow::Result<ThroughputPlan> {
         Ok(ThroughputPlan {
-            asking: self.settings.asking(lab.dialect, throughput::PROMPT, throughput::MAX_TOKENS),
+            asking: self.shared.asking(lab.dialect, throughput::PROMPT, throughput::MAX_TOKENS),
             model: lab.model(),
             requests: self.requests,
             levels: throughput::levels(throughput::LEVELS).map_err(anyhow::Error::msg)?.0,
             sweep: true,
             pause: throughput::PAUSE,
-            percentiles: self.settings.percentiles(),
+            percentiles: self.shared.percentiles(),
             slo_p95_ms: None,
         })
     }
 
     fn comparison(&self, lab: &Lab) -> ComparisonPlan {
-        let default = self.against.is_empty() && self.settings.is_default(&Environment::of_process());
-        let against = if default { vec![settings::MODEL.to_owned()] } else { self.against.clone() };
+        let default = self.against.is_empty() && self.shared.is_default(&Environment::of_process());
+        let against = if default { vec![shared::MODEL.to_owned()] } else { self.against.clone() };
         ComparisonPlan {
-            asking: self.settings.asking(lab.dialect, compare::PROMPT, compare::MAX_TOKENS),
+            asking: self.shared.asking(lab.dialect, compare::PROMPT, compare::MAX_TOKENS),
             models: compare::distinct(&[against, vec![lab.model()]].concat()),
             iterations: COMPARED,
             warmup: latency::WARMUP,
             sequential: false,
-            percentiles: self.settings.percentiles(),
+            percentiles: self.shared.percentiles(),
         }
     }
 }

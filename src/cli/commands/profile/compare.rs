@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Lab, Settings, latency, settings};
+use super::{Lab, Shared, latency, shared};
 use crate::cli::EXIT_INTERRUPTED;
 use crate::profile::{Comparison, ComparisonPlan};
 use crate::report::destination::Destination;
@@ -21,7 +21,7 @@ use crate::report::progress::Progress;
 pub(super) struct Args {
     /// The models.
     #[arg(long, value_name = "MODEL", num_args = 1.., value_delimiter = ',',
-          default_values = [settings::MODEL, "llama-3.1-8b-instruct", "qwen-coder-vllm"])]
+          default_values = [shared::MODEL, "llama-3.1-8b-instruct", "qwen-coder-vllm"])]
     models: Vec<String>,
     /// Requests to each model that are measured.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
@@ -42,7 +42,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
+    shared: Shared,
 }
 
 /// What is asked.
@@ -58,32 +58,32 @@ const EXAMPLES: &str = r#"Examples:
 
 /// Measures, shows and exports.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = &args.settings;
-    let export = settings.destination(args.export.as_deref())?;
+    let shared = &args.shared;
+    let export = shared.destination(args.export.as_deref())?;
     let progress = Box::new(Progress::default());
-    let Some(lab) = Lab::open(settings, args.models.first(), Some(progress))? else {
+    let Some(lab) = Lab::open(shared, args.models.first(), Some(progress))? else {
         return Ok(EXIT_INTERRUPTED.into());
     };
     let plan = ComparisonPlan {
-        asking: settings.asking(lab.dialect, &args.prompt, args.max_tokens),
+        asking: shared.asking(lab.dialect, &args.prompt, args.max_tokens),
         models: distinct(&args.models),
         iterations: args.iterations,
         warmup: args.warmup,
         sequential: args.sequential,
-        percentiles: settings.percentiles(),
+        percentiles: shared.percentiles(),
     };
-    profile(&lab, settings, plan, export).map(ExitCode::from)
+    profile(&lab, shared, plan, export).map(ExitCode::from)
 }
 
 /// Measures as `plan` says, shows and exports it, and returns the exit code.
 pub(super) fn profile(
     lab: &Lab,
-    settings: &Settings,
+    shared: &Shared,
     plan: ComparisonPlan,
     export: Option<Destination>,
 ) -> anyhow::Result<u8> {
     lab.announce(&plan.models, plan.estimate(&lab.session))?;
-    let comparison = Comparison::new(plan.clone(), &settings.providers());
+    let comparison = Comparison::new(plan.clone(), &shared.providers());
     lab.screen.show(&shown::header(&lab.session, &plan));
     let ended = lab.carry_out(comparison.measure(&lab.session));
     let found = comparison.found();

@@ -5,12 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 
-use super::Settings;
+use super::Shared;
 use super::ended::Ended;
 use super::screen::Screen;
 use crate::catalog;
 use crate::cli::interrupt::Interruptible;
-use crate::cli::output;
 use crate::client::control::Control;
 use crate::client::{RetryPolicy, Timeouts};
 use crate::profile::Counted;
@@ -19,7 +18,7 @@ use crate::report::profile::{Document, announcement};
 use crate::report::say;
 use crate::run::doubts;
 use crate::session::{AskError, Estimate, Journal, Observer, Session, SessionError, SessionEvent};
-use crate::settings::{self, LiveSettings, TargetKind};
+use crate::settings::{LiveSettings, Settings, TargetKind};
 use crate::wire::Dialect;
 
 /// A session that is profiled, and what its figures go to.
@@ -34,11 +33,11 @@ pub(super) struct Lab {
 impl Lab {
     /// Starts the session; absent when somebody pressed Ctrl-C before it had started.
     pub(super) fn open(
-        args: &Settings,
+        args: &Shared,
         model: Option<&String>,
         observer: Option<Box<dyn Observer>>,
     ) -> anyhow::Result<Option<Self>> {
-        let mut settings = settings::Settings::from_environment(&args.environment(model))?;
+        let mut settings = Settings::from_environment(&args.environment(model))?;
         settings.retries = RetryPolicy::NEVER;
         let total = settings.timeouts.total;
         // One bound on a request, as the flag says: those on its parts are out of its way.
@@ -100,10 +99,7 @@ impl Lab {
         let interrupted = matches!(ended, Ended::Interrupted);
         let document = Document { interrupted, error: ended.error(), ..document };
         self.screen.show(text);
-        if self.screen.json {
-            output::print(&serde_json::to_string_pretty(&document)?)
-                .context("could not write to standard output")?;
-        }
+        self.screen.result(&document)?;
         let (sent, connections) = (self.session.budget().used().requests, self.session.connections());
         say(&format!(
             "[llmlab] {sent} requests sent over {connections} connections{}",
@@ -123,7 +119,7 @@ impl Lab {
 }
 
 /// The dialect: what was asked for, or the target's own; the mock speaks all of them, and takes that of the model.
-fn dialect(args: &Settings, session: &Session) -> anyhow::Result<Dialect> {
+fn dialect(args: &Shared, session: &Session) -> anyhow::Result<Dialect> {
     let own = match &session.settings().target {
         TargetKind::Live(_) | TargetKind::Cassette(_) => session.provenance().dialect,
         TargetKind::Mock(mock) => mock.model.as_deref().and_then(of_vendor).unwrap_or(Dialect::OpenAi),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Lab, Settings};
+use super::{Lab, Shared};
 use crate::cli::EXIT_INTERRUPTED;
 use crate::profile::{Latency, LatencyPlan};
 use crate::report::destination::Destination;
@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
+    shared: Shared,
 }
 
 /// Requests before those that are measured.
@@ -62,31 +62,31 @@ const EXAMPLES: &str = r#"Examples:
 
 /// Measures, shows and exports.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = &args.settings;
-    let export = settings.destination(args.export.as_deref())?;
-    let Some(lab) = Lab::open(settings, args.model.as_ref(), None)? else {
+    let shared = &args.shared;
+    let export = shared.destination(args.export.as_deref())?;
+    let Some(lab) = Lab::open(shared, args.model.as_ref(), None)? else {
         return Ok(EXIT_INTERRUPTED.into());
     };
     let plan = LatencyPlan {
-        asking: settings.asking(lab.dialect, &args.prompt, args.max_tokens),
+        asking: shared.asking(lab.dialect, &args.prompt, args.max_tokens),
         model: lab.model(),
         iterations: args.iterations,
         warmup: args.warmup,
-        percentiles: settings.percentiles(),
+        percentiles: shared.percentiles(),
         sweep_tokens: args.sweep_tokens.clone(),
     };
-    profile(&lab, settings, plan, export).map(ExitCode::from)
+    profile(&lab, shared, plan, export).map(ExitCode::from)
 }
 
 /// Measures as `plan` says, shows and exports it, and returns the exit code.
 pub(super) fn profile(
     lab: &Lab,
-    settings: &Settings,
+    shared: &Shared,
     plan: LatencyPlan,
     export: Option<Destination>,
 ) -> anyhow::Result<u8> {
     lab.announce(std::slice::from_ref(&plan.model), plan.estimate(&lab.session))?;
-    let latency = Latency::new(plan.clone(), &settings.providers());
+    let latency = Latency::new(plan.clone(), &shared.providers());
     lab.screen.show(&shown::header(&lab.session, &plan));
     let ended =
         lab.carry_out(latency.measure(&lab.session, &|step| lab.screen.show(&shown::step(&step, &plan))));

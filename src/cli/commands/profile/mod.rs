@@ -6,13 +6,13 @@ mod ended;
 mod lab;
 mod latency;
 mod screen;
-mod settings;
+mod shared;
 mod throughput;
 
 use std::process::ExitCode;
 
 use lab::Lab;
-use settings::Settings;
+use shared::Shared;
 
 /// Profiles an endpoint: latency, throughput, and models side by side.
 ///

@@ -3,13 +3,15 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use serde::Serialize;
+
 use crate::cli::output;
 use crate::report::profile::painted;
 use crate::report::say;
 
 /// Standard output, or standard error where standard output is for JSON.
 pub(super) struct Screen {
-    pub(super) json: bool,
+    json: bool,
     colour: bool,
     /// The first text that could not be written: it is no reason to stop measuring.
     failed: Mutex<Option<io::Error>>,
@@ -28,8 +30,19 @@ impl Screen {
         if self.json {
             return say(text);
         }
-        let shown = if self.colour { painted(text) } else { text.into() };
-        if let Err(error) = output::print(&shown) {
+        self.print(&if self.colour { painted(text) } else { text.into() });
+    }
+
+    /// Shows a result where JSON is wanted.
+    pub(super) fn result(&self, result: &impl Serialize) -> serde_json::Result<()> {
+        if self.json {
+            self.print(&serde_json::to_string_pretty(result)?);
+        }
+        Ok(())
+    }
+
+    fn print(&self, text: &str) {
+        if let Err(error) = output::print(text) {
             self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }

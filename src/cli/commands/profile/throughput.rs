@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Lab, Settings};
+use super::{Lab, Shared};
 use crate::cli::{EXIT_INTERRUPTED, flags};
 use crate::profile::{Throughput, ThroughputPlan};
 use crate::report::destination::Destination;
@@ -49,7 +49,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
+    shared: Shared,
 }
 
 /// The levels of a sweep, as typed.
@@ -85,33 +85,33 @@ pub(super) fn levels(text: &str) -> Result<Levels, String> {
 
 /// Measures, shows and exports.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = &args.settings;
-    let export = settings.destination(args.export.as_deref())?;
-    let Some(lab) = Lab::open(settings, args.model.as_ref(), None)? else {
+    let shared = &args.shared;
+    let export = shared.destination(args.export.as_deref())?;
+    let Some(lab) = Lab::open(shared, args.model.as_ref(), None)? else {
         return Ok(EXIT_INTERRUPTED.into());
     };
     let plan = ThroughputPlan {
-        asking: settings.asking(lab.dialect, &args.prompt, args.max_tokens),
+        asking: shared.asking(lab.dialect, &args.prompt, args.max_tokens),
         model: lab.model(),
         requests: args.requests,
         levels: args.sweep.as_ref().map_or_else(|| vec![args.concurrency], |levels| levels.0.clone()),
         sweep: args.sweep.is_some(),
         pause: args.pause,
-        percentiles: settings.percentiles(),
+        percentiles: shared.percentiles(),
         slo_p95_ms: args.slo_p95,
     };
-    profile(&lab, settings, plan, export).map(ExitCode::from)
+    profile(&lab, shared, plan, export).map(ExitCode::from)
 }
 
 /// Measures as `plan` says, shows and exports it, and returns the exit code.
 pub(super) fn profile(
     lab: &Lab,
-    settings: &Settings,
+    shared: &Shared,
     plan: ThroughputPlan,
     export: Option<Destination>,
 ) -> anyhow::Result<u8> {
     lab.announce(std::slice::from_ref(&plan.model), plan.estimate(&lab.session))?;
-    let throughput = Throughput::new(plan.clone(), &settings.providers());
+    let throughput = Throughput::new(plan.clone(), &shared.providers());
     lab.screen.show(&format!("{}\n", shown::header(&lab.session, &plan)));
     let ended =
         lab.carry_out(throughput.measure(&lab.session, &|step| lab.screen.show(&shown::step(&step, &plan))));

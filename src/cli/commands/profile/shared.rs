@@ -20,7 +20,7 @@ const TIMEOUT: &str = "120";
 /// What is asked, how, and where the records go.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Target, budget and output")]
-pub(super) struct Settings {
+pub(super) struct Shared {
     /// The address of the endpoint [default: http://localhost:4000]. A LITELLM_API_KEY in the environment is sent to it.
     #[arg(long, value_name = "URL", conflicts_with = "target")]
     url: Option<String>,
@@ -72,14 +72,14 @@ enum Compat {
     Floor,
 }
 
-impl Settings {
+impl Shared {
     /// The process's environment, with what the flags set instead.
     pub(super) fn environment(&self, model: Option<&String>) -> Environment {
         let of_process = Environment::of_process();
         let timeout = of_process.get("LLMLAB_TIMEOUT").is_none().then(|| TIMEOUT.to_owned());
         // Somebody who names a target means its own model, too.
-        let default = self.is_default(&of_process) && of_process.get("LLMLAB_MODEL").is_none();
-        let default = default.then(|| MODEL.to_owned());
+        let unnamed = self.is_default(&of_process) && of_process.get("LLMLAB_MODEL").is_none();
+        let default = unnamed.then(|| MODEL.to_owned());
         let environment = of_process
             .with_flag("--seed", "LLMLAB_SEED", self.seed.as_ref())
             .with_flag("--max-usd", "LLMLAB_MAX_USD", self.max_usd.as_ref())
