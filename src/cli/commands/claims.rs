@@ -55,12 +55,13 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The results in a folder, oldest first; a folder that is not there holds none.
+/// The comparisons in a folder, oldest first; a folder that is not there holds none, and profiles are none.
 fn results(folder: &Path) -> anyhow::Result<Vec<Comparison>> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    let mut results = files.iter().map(|path| Comparison::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let comparisons = files.iter().filter_map(|path| Comparison::recognise(path).transpose());
+    let mut results = comparisons.collect::<Result<Vec<_>, _>>()?;
     results.retain(|result| !result.smoke);
     results.sort_by(|a, b| a.timestamp.cmp(&b.timestamp));
     Ok(results)

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::{Comparison, RESULTS_SCHEMA_VERSION};
 use crate::report::destination::Destination;
 
@@ -62,17 +64,34 @@ impl Comparison {
     /// # Errors
     /// When the file cannot be read, is no result, or is of another version.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let bytes = fs::read(path).map_err(|source| ReadError::File { path: path.into(), source })?;
-        let format = |source| ReadError::Format { path: path.into(), source };
-        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(format)?;
+        Self::of(path, value(path)?)
+    }
+
+    /// As [`read`](Self::read), but absent for a result of another kind: a profile, say, has no verdicts.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn recognise(path: &Path) -> Result<Option<Self>, ReadError> {
+        let value = value(path)?;
+        let other = value.get("provenance").is_some() && value.get("verdicts").is_none();
+        if other { Ok(None) } else { Self::of(path, value).map(Some) }
+    }
+
+    fn of(path: &Path, value: Value) -> Result<Self, ReadError> {
         let version = value["schema_version"].as_u64().and_then(|version| u32::try_from(version).ok());
         match version {
             Some(found) if found != RESULTS_SCHEMA_VERSION => {
                 Err(ReadError::Version { path: path.into(), found })
             }
-            _ => serde_json::from_value(value).map_err(format),
+            _ => serde_json::from_value(value)
+                .map_err(|source| ReadError::Format { path: path.into(), source }),
         }
     }
+}
+
+fn value(path: &Path) -> Result<Value, ReadError> {
+    let bytes = fs::read(path).map_err(|source| ReadError::File { path: path.into(), source })?;
+    serde_json::from_slice(&bytes).map_err(|source| ReadError::Format { path: path.into(), source })
 }
 
 /// `{name}_{YYYYmmdd_HHMMSS}.json`, from a start in RFC 3339.

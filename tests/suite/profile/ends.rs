@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{Lab, mock, wait_until};
 use crate::support::{Ran, RawServer, Step};
@@ -20,6 +22,31 @@ fn a_dead_port_is_named_at_once_with_what_to_do() {
         assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
     }
     assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_well_is_asked_all_the_same_and_one_that_is_well_is_not_bothered() {
+    let says = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let profile = async |alive: u16, health: u16, asked: u64| {
+        // Given a server with a cheap health page and one that asks every model behind it
+        let server = MockServer::start().await;
+        let get = |page: &str, status| {
+            Mock::given(method("GET")).and(path(page)).respond_with(ResponseTemplate::new(status))
+        };
+        get("/health/liveliness", alive).expect(1).mount(&server).await;
+        get("/health", health).expect(asked).mount(&server).await;
+        let answer = ResponseTemplate::new(200).set_body_raw(says, "text/event-stream");
+        Mock::given(method("POST")).respond_with(answer).mount(&server).await;
+        // When it is profiled
+        let url = server.uri();
+        let args = ["profile", "latency", "--iterations", "2", "--warmup", "0", "--url"];
+        let run = move || Lab::new().run(&[&args[..], &[&url]].concat());
+        let ran = tokio::task::spawn_blocking(run).await.unwrap();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stderr.contains("/health answers 503; asking all the same")
+    };
+    assert!(!profile(200, 503, 0).await, "the cheap page is enough");
+    assert!(profile(404, 503, 1).await, "without it the other says that the server is loading, say");
 }
 
 #[test]

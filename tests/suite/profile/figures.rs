@@ -210,6 +210,9 @@ fn trend_gate_and_slow_read_every_export() {
             slow.stdout
         );
     }
+    // What looks for comparisons passes over them
+    let claims = lab.run(&["claims", "b"]);
+    assert_eq!(claims.code, Some(0), "{}", claims.stderr);
     let trend = lab.run(&["trend", "b", "--json"]);
     assert_eq!((trend.code, trend.stderr.as_str()), (Some(0), ""));
     let trend: Value = serde_json::from_str(&trend.stdout).unwrap();

@@ -10,8 +10,10 @@ use crate::report::destination::Destination;
 use crate::settings::Environment;
 use crate::wire::Dialect;
 
-/// Where LiteLLM listens.
+/// What is asked unless somebody says otherwise, in its own dialect...
 const TARGET: &str = "litellm";
+/// ...and its address, for another one.
+const URL: &str = "http://localhost:4000";
 /// The model that is asked for there.
 pub(super) const MODEL: &str = "llama3.1:8b";
 /// Seconds for a whole request.
@@ -95,15 +97,19 @@ impl Shared {
     }
 
     fn with_target(&self, environment: Environment) -> Environment {
-        let default = self.is_default(&environment);
-        match (&self.url, self.dialect) {
-            (Some(url), Some(dialect)) if dialect != Dialect::OpenAi => {
+        if !self.is_default(&environment) {
+            return environment.with_flag("--target", "LLMLAB_TARGET", self.target.as_ref());
+        }
+        match self.dialect {
+            Some(dialect) if dialect != Dialect::OpenAi => {
+                let url = self.url.as_deref().unwrap_or(URL);
                 environment.with_flag("--url", "LLMLAB_TARGET", Some(&format!("{}+{url}", dialect.name())))
             }
-            (url, _) if default => environment
-                .with_flag("--target", "LLMLAB_TARGET", Some(TARGET))
-                .with_flag("--url", "LLMLAB_BASE_URL", url.as_ref()),
-            _ => environment.with_flag("--target", "LLMLAB_TARGET", self.target.as_ref()),
+            _ => environment.with_flag("--target", "LLMLAB_TARGET", Some(TARGET)).with_flag(
+                "--url",
+                "LLMLAB_BASE_URL",
+                self.url.as_ref(),
+            ),
         }
     }
 
