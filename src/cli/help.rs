@@ -7,7 +7,7 @@ use super::Cli;
 /// The exit codes, which are the same for all commands.
 const EXIT_CODES: &str = "Exit codes:
   0    done, passed; also when the reader of a pipe has seen enough
-  1    something got slower (gate), or what the command says of itself
+  1    measured, and not good enough: slower than the baseline (gate), failures, a bound that was missed
   2    an error, which the message names
   3    could not tell (gate)
   130  interrupted with Ctrl-C";
