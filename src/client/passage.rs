@@ -38,11 +38,14 @@ pub(crate) struct Passed {
 }
 
 impl Passage {
-    /// Sends a request and waits for the response's head.
+    /// Sends a request and waits for the response's head. One that a server answered by closing a connection that
+    /// it had served before is sent once more, on another: whoever passes it on would otherwise see an error that
+    /// the server never stated.
     ///
     /// # Errors
     /// When no response comes.
     pub(crate) async fn open(pool: &Arc<Pool>, mut request: Request<Full<Bytes>>) -> Result<Self, Failure> {
+        let mut spare = Some(request.clone());
         loop {
             let mut connection = pool.connection().await?;
             match connection.sender.try_send_request(request).await {
@@ -55,8 +58,12 @@ impl Passage {
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if connection.facts.served_before > 0 => request = unsent,
                     _ => {
+                        let served = connection.facts.served_before > 0;
+                        let Some(again) = spare.take().filter(|_| served) else {
+                            return Err(Failure::of_request(error.error()));
+                        };
                         pool.closed_early();
-                        return Err(Failure::of_request(error.error()));
+                        request = again;
                     }
                 },
             }

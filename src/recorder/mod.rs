@@ -7,9 +7,6 @@
 //! upstream and never to disk: a thread apart takes out what must not be kept (see [`crate::cassette`]) and writes
 //! each exchange as it ends.
 //!
-//! A request that follows another at once waits up to 5 ms, in which servers that do not keep connections close them.
-//! It is in no recording.
-//!
 //! What is posted to a dialect's path is recorded; all else is passed on and counted. Answers are asked for without
 //! compression, so that they can be read.
 
@@ -116,9 +113,6 @@ fn serve(
     builder.worker_threads(2).thread_name("llmlab-recorder").enable_all();
     let runtime = builder.build().map_err(RecorderError::Threads)?;
     let pool = Pool::new(config.upstream.origin().clone(), Road::default(), Timeouts::default().connect);
-    // Some servers close a connection a moment after an answer. A client of theirs would send again; from a proxy it
-    // would get an error that the server never sent.
-    pool.closed_early();
     let router = proxy::router(Proxy::new(config, Arc::new(pool), writer));
     let entered = runtime.enter();
     let adopted = TcpListener::from_std(listener);

@@ -44,9 +44,14 @@ fn row(number: usize, recording: &Recording) -> [String; 9] {
     ]
 }
 
+/// `1 exchange`, `2 exchanges`.
+pub fn exchanges(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "exchange" } else { "exchanges" })
+}
+
 /// What a recorder did, in a sentence.
 pub fn recorded(report: &RecorderReport, directory: &std::path::Path) -> String {
-    let mut text = format!("[llmlab] {} exchanges recorded in {}", report.recorded, directory.display());
+    let mut text = format!("[llmlab] {} recorded in {}", exchanges(report.recorded), directory.display());
     for (count, what) in [
         (report.cut, "of them cut short by the server"),
         (report.passed, "of other paths passed on"),

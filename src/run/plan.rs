@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::experiment::{Arm, Group, plan};
 use crate::recorder::Recorder;
+use crate::report::cassette::exchanges;
 use crate::session::{Estimate, Session};
 use crate::settings::TargetKind;
 
@@ -123,5 +124,5 @@ fn recorded(recorder: &Recorder) -> String {
     let at = recorder.directory().display();
     let lost =
         report.complaint.map(|complaint| format!("; WARNING: not all: {complaint}")).unwrap_or_default();
-    format!("; {} exchanges are recorded in {at}{lost}", report.recorded)
+    format!("; {} recorded in {at}{lost}", exchanges(report.recorded))
 }

@@ -314,6 +314,24 @@ async fn the_way_upstream_may_be_tls_and_have_a_path() {
 }
 
 #[tokio::test]
+async fn a_connection_that_the_server_closes_after_an_answer_is_no_error_of_the_proxy() {
+    // Given a server that closes each connection a moment after an answer that promised to keep it
+    let server = RawServer::start(|request| match request.number % 2 {
+        0 => support::openai_answer(),
+        _ => vec![Step::Close],
+    });
+    let fixture = Fixture::new(&server.url(), false);
+    let client = fixture.client(Dialect::OpenAi);
+    // When two requests follow each other at once
+    for _ in 0..2 {
+        ask(&client, &question("What is it?")).await.unwrap();
+    }
+    // Then both are answered and recorded, the second one at its second try
+    assert_eq!(fixture.cassette().recordings().len(), 2);
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
 async fn a_cut_stream_is_recorded_as_cut_and_replayed_as_cut() {
     let mock = Mock::start(MockConfig::default()).unwrap();
     mock.inject([FaultKind::Cut { after_events: 5 }]);

@@ -94,7 +94,7 @@ fn a_recorded_run_is_replayed_round_by_round_and_no_further() {
     // Given three rounds and one that warms up, recorded
     let recorded =
         lab.done(&[&["run", "streaming", "--runs", "3"], &only[..]].concat(), &[("LLMLAB_RECORD", "tape")]);
-    assert!(recorded.stderr.contains("8 exchanges are recorded in tape"), "{}", recorded.stderr);
+    assert!(recorded.stderr.contains("8 exchanges recorded in tape"), "{}", recorded.stderr);
     assert_eq!(lab.cassette("tape").rounds(), Some(4));
     // When more rounds are asked of the recording
     let ran = lab.done(&["run", "streaming", "--runs", "50"], &[("LLMLAB_TARGET", "cassette:tape")]);
@@ -208,7 +208,7 @@ fn an_interrupted_proxy_says_what_it_recorded() {
     let mut said = String::new();
     std::io::Read::read_to_string(&mut proxy.child.stderr.take().unwrap(), &mut said).unwrap();
     assert_eq!(proxy.child.wait().unwrap().code(), Some(130), "{said}");
-    assert!(said.contains("1 exchanges recorded in tape"), "{said}");
+    assert!(said.contains("1 exchange recorded in tape"), "{said}");
 }
 
 #[test]

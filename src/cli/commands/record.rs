@@ -95,11 +95,8 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let contents = Cassette::read(&directory);
     if let Ok(recorded) = &contents {
         output::print(&cassette::contents(recorded))?;
-        say(&format!(
-            "[llmlab] {} exchanges recorded in {}",
-            recorded.recordings().len(),
-            directory.display()
-        ));
+        let count = cassette::exchanges(recorded.recordings().len() as u64);
+        say(&format!("[llmlab] {count} recorded in {}", directory.display()));
     }
     match done {
         Some(_) => contents.map(|_| ExitCode::SUCCESS).context("could not read what was recorded"),
