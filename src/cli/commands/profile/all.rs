@@ -11,7 +11,7 @@ use crate::settings::Environment;
 
 /// Profiles a model: its latency, its best concurrency, and how it compares with others. Three results in one folder.
 ///
-/// Exit codes: the worst of the three; see llmlab profile latency --help.
+/// The exit code is the worst of the three.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {

@@ -15,7 +15,7 @@ use crate::report::progress::Progress;
 /// What drifts meanwhile, such as other load on the server, so meets all models alike, and each model is compared with
 /// the fastest round by round. A model that answers less than 90% of its requests is not ranked.
 ///
-/// Exit codes: 0 done; 1 more than 5% of the requests failed; 2 none succeeded, or something is wrong; 130 interrupted.
+/// When more than 5% of the requests fail the exit code is 1, when none succeeds 2.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {

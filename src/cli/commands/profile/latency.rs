@@ -14,7 +14,7 @@ use crate::report::profile::{Document, latency as shown};
 /// The total latency runs from the request's first byte to the answer's last content; opening a connection is not in
 /// it. The first byte (TTFB) is that of the response's head; the first token (TTFT) is the first content.
 ///
-/// Exit codes: 0 done; 1 more than 5% of the requests failed; 2 none succeeded, or something is wrong; 130 interrupted.
+/// When more than 5% of the requests fail the exit code is 1, when none succeeds 2.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {

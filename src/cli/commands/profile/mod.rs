@@ -18,10 +18,9 @@ use shared::Shared;
 ///
 /// It asks http://localhost:4000, where LiteLLM listens, unless --url or --target says otherwise; --target mock needs
 /// neither a server nor a key. Requests are never sent again: a failure is counted, and is in no latency.
-///
-/// Exit codes: 0 done; 1 more than 5% of the requests failed; 2 none succeeded, or a flag, a file or the address is
-/// wrong; 130 interrupted, after showing and exporting what was measured.
+/// When more than 5% of them fail the exit code is 1, when none succeeds 2. Ctrl-C shows and exports what was measured.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
     #[command(subcommand)]
     profile: Profile,
@@ -34,6 +33,13 @@ enum Profile {
     Compare(compare::Args),
     All(all::Args),
 }
+
+const EXAMPLES: &str = "Examples:
+  llmlab profile latency --target mock                 one request at a time
+  llmlab profile throughput --sweep --requests 50      the best concurrency
+  llmlab profile compare --models llama3.1:8b qwen-coder-vllm
+  llmlab profile all --model new-model:latest          the three of them
+";
 
 /// Profiles.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {

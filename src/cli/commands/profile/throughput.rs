@@ -16,7 +16,7 @@ use crate::report::profile::{Document, throughput as shown};
 /// concurrency is the one with the highest goodput among those with at least 99% success and, with --slo-p95, with that
 /// latency at most.
 ///
-/// Exit codes: 0 done; 1 more than 5% of the requests failed; 2 none succeeded, or something is wrong; 130 interrupted.
+/// When more than 5% of the requests fail the exit code is 1, when none succeeds 2.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {
