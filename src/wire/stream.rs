@@ -10,7 +10,6 @@ pub struct EventDecoder(Decoder);
 enum Decoder {
     Anthropic(anthropic::StreamDecoder),
     OpenAi(openai::StreamDecoder),
-    Completions(completions::StreamDecoder),
     Generate,
 }
 
@@ -18,8 +17,7 @@ impl EventDecoder {
     pub(super) fn new(dialect: Dialect) -> Self {
         Self(match dialect {
             Dialect::Anthropic => Decoder::Anthropic(anthropic::StreamDecoder::default()),
-            Dialect::OpenAi => Decoder::OpenAi(openai::StreamDecoder::default()),
-            Dialect::Completions => Decoder::Completions(completions::StreamDecoder::default()),
+            Dialect::OpenAi | Dialect::Completions => Decoder::OpenAi(openai::StreamDecoder::default()),
             Dialect::Generate => Decoder::Generate,
         })
     }
@@ -33,7 +31,6 @@ impl EventDecoder {
         match &mut self.0 {
             Decoder::Anthropic(decoder) => decoder.decode(event, data, out),
             Decoder::OpenAi(decoder) => decoder.decode(data, out),
-            Decoder::Completions(decoder) => decoder.decode(data, out),
             Decoder::Generate => Err(WireError::Parse {
                 what: "a streamed answer",
                 reason: "the generate dialect never streams".into(),
@@ -50,7 +47,6 @@ impl EventDecoder {
         match &self.0 {
             Decoder::Anthropic(decoder) => decoder.finish(),
             Decoder::OpenAi(decoder) => decoder.finish(),
-            Decoder::Completions(decoder) => decoder.finish(),
             Decoder::Generate => Ok(()),
         }
     }

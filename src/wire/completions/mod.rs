@@ -3,17 +3,15 @@
 
 mod stream;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::openai::{StreamOptions, UsageBody};
-use super::{Ask, Content, Message, Reply, StopReason, WireError, error_body, generate, json};
+use super::openai::{Choice, ReplyBody, StreamOptions};
+use super::{Ask, Content, Message, Reply, WireError, generate, json};
 
-pub(super) use stream::{StreamDecoder, StreamEncoder};
+pub(super) use stream::StreamEncoder;
 
 #[derive(Serialize, Deserialize)]
 struct Request {
@@ -38,25 +36,7 @@ enum Prompt {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ReplyBody {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    object: Option<Cow<'static, str>>,
-    /// Seconds since the epoch; the wire floor reads no clock, so it writes 0.
-    #[serde(default)]
-    created: Value,
-    #[serde(default)]
-    model: String,
-    choices: Vec<Choice>,
-    #[serde(default)]
-    usage: Option<UsageBody>,
-    #[serde(flatten)]
-    extra: BTreeMap<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Choice {
+struct TextChoice {
     #[serde(default)]
     index: usize,
     text: Arc<str>,
@@ -95,38 +75,23 @@ pub(super) fn decode_request(body: &[u8]) -> Result<Ask, WireError> {
     })
 }
 
-/// The first choice counts; the lab asks for one.
+impl Choice for TextChoice {
+    fn said(self) -> (Vec<Content>, Option<String>) {
+        let text = Some(self.text).filter(|text| !text.is_empty());
+        (text.map(Content::Text).into_iter().collect(), self.finish_reason)
+    }
+}
+
 pub(super) fn decode_reply(body: &[u8]) -> Result<Reply, WireError> {
-    let what = "a /v1/completions answer";
-    let mut reply: ReplyBody = json::parse_bytes(what, body)
-        .map_err(|error| error_body::decode(body).map_or(error, WireError::MidStream))?;
-    reply.extra.retain(|_, value| !value.is_null());
-    let choice = reply.choices.into_iter().next().ok_or_else(|| json::wrong(what, "`choices` is empty"))?;
-    Ok(Reply {
-        id: reply.id,
-        model: reply.model,
-        content: Some(choice.text).filter(|text| !text.is_empty()).map(Content::Text).into_iter().collect(),
-        stop: choice.finish_reason.map(|word| StopReason::from_word(&word)),
-        usage: reply.usage.unwrap_or_default().into(),
-        cached: None,
-        extra: reply.extra,
-    })
+    ReplyBody::<TextChoice>::decode("a /v1/completions answer", body)
 }
 
 pub(super) fn encode_reply(reply: &Reply) -> Vec<u8> {
-    json::to_string(&ReplyBody {
-        id: reply.id.clone(),
-        object: Some("text_completion".into()),
-        created: 0.into(),
-        model: reply.model.clone(),
-        choices: vec![Choice {
-            index: 0,
-            text: reply.text().into(),
-            logprobs: Value::Null,
-            finish_reason: reply.stop.as_ref().map(|stop| stop.openai().to_owned()),
-        }],
-        usage: Some(reply.usage.into()),
-        extra: reply.extra.clone(),
-    })
-    .into_bytes()
+    let choice = TextChoice {
+        index: 0,
+        text: reply.text().into(),
+        logprobs: Value::Null,
+        finish_reason: reply.stop.as_ref().map(|stop| stop.openai().to_owned()),
+    };
+    ReplyBody::encode(reply, "text_completion", choice)
 }

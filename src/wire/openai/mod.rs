@@ -6,7 +6,6 @@ mod request;
 mod stream;
 mod usage;
 
-pub(super) use reply::{decode_reply, encode_reply};
+pub(super) use reply::{Choice, ReplyBody, decode_reply, encode_reply};
 pub(super) use request::{StreamOptions, decode_request, encode_request};
-pub(super) use stream::{StreamDecoder, StreamEncoder, TERMINATOR};
-pub(super) use usage::UsageBody;
+pub(super) use stream::{Envelope, StreamDecoder, StreamEncoder};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,8 +12,9 @@ use super::message::{ChatMessage, body, calls, texts};
 use super::usage::UsageBody;
 use crate::wire::{Content, Reply, StopReason, WireError, error_body, json};
 
+/// An answer of chats and of the older completions, which differ in what a choice says.
 #[derive(Serialize, Deserialize)]
-struct ReplyBody {
+pub(in crate::wire) struct ReplyBody<C> {
     #[serde(default)]
     id: String,
     #[serde(default)]
@@ -22,15 +24,54 @@ struct ReplyBody {
     created: Value,
     #[serde(default)]
     model: String,
-    choices: Vec<Choice>,
+    choices: Vec<C>,
     #[serde(default)]
     usage: Option<UsageBody>,
     #[serde(flatten)]
     extra: BTreeMap<String, Value>,
 }
 
+/// One of the answers to choose from.
+pub(in crate::wire) trait Choice: Serialize + DeserializeOwned {
+    /// What it says, and why it ends.
+    fn said(self) -> (Vec<Content>, Option<String>);
+}
+
+impl<C: Choice> ReplyBody<C> {
+    /// The first choice counts; the lab asks for one.
+    pub(in crate::wire) fn decode(what: &'static str, body: &[u8]) -> Result<Reply, WireError> {
+        let mut reply: Self = json::parse_bytes(what, body)
+            .map_err(|error| error_body::decode(body).map_or(error, WireError::MidStream))?;
+        reply.extra.retain(|_, value| !value.is_null());
+        let choice = reply.choices.into_iter().next();
+        let (content, stop) = choice.ok_or_else(|| json::wrong(what, "`choices` is empty"))?.said();
+        Ok(Reply {
+            id: reply.id,
+            model: reply.model,
+            content,
+            stop: stop.map(|word| StopReason::from_word(&word)),
+            usage: reply.usage.unwrap_or_default().into(),
+            cached: None,
+            extra: reply.extra,
+        })
+    }
+
+    pub(in crate::wire) fn encode(reply: &Reply, object: &'static str, choice: C) -> Vec<u8> {
+        json::to_string(&Self {
+            id: reply.id.clone(),
+            object: Some(object.into()),
+            created: 0.into(),
+            model: reply.model.clone(),
+            choices: vec![choice],
+            usage: Some(reply.usage.into()),
+            extra: reply.extra.clone(),
+        })
+        .into_bytes()
+    }
+}
+
 #[derive(Serialize, Deserialize)]
-struct Choice {
+struct ChatChoice {
     #[serde(default)]
     index: usize,
     message: ChatMessage,
@@ -38,22 +79,14 @@ struct Choice {
     finish_reason: Option<String>,
 }
 
-/// The first choice counts; the lab asks for one.
+impl Choice for ChatChoice {
+    fn said(self) -> (Vec<Content>, Option<String>) {
+        (content(self.message), self.finish_reason)
+    }
+}
+
 pub(in crate::wire) fn decode_reply(body: &[u8]) -> Result<Reply, WireError> {
-    let what = "a /v1/chat/completions answer";
-    let mut reply: ReplyBody = json::parse_bytes(what, body)
-        .map_err(|error| error_body::decode(body).map_or(error, WireError::MidStream))?;
-    reply.extra.retain(|_, value| !value.is_null());
-    let choice = reply.choices.into_iter().next().ok_or_else(|| json::wrong(what, "`choices` is empty"))?;
-    Ok(Reply {
-        id: reply.id,
-        model: reply.model,
-        content: content(choice.message),
-        stop: choice.finish_reason.map(|word| StopReason::from_word(&word)),
-        usage: reply.usage.unwrap_or_default().into(),
-        cached: None,
-        extra: reply.extra,
-    })
+    ReplyBody::<ChatChoice>::decode("a /v1/chat/completions answer", body)
 }
 
 fn content(message: ChatMessage) -> Vec<Content> {
@@ -79,18 +112,6 @@ pub(in crate::wire) fn encode_reply(reply: &Reply) -> Vec<u8> {
         tool_calls: calls(&reply.content),
         ..ChatMessage::new("assistant", body(text.as_ref()))
     };
-    json::to_string(&ReplyBody {
-        id: reply.id.clone(),
-        object: Some("chat.completion".into()),
-        created: 0.into(),
-        model: reply.model.clone(),
-        choices: vec![Choice {
-            index: 0,
-            message,
-            finish_reason: reply.stop.as_ref().map(|stop| stop.openai().to_owned()),
-        }],
-        usage: Some(reply.usage.into()),
-        extra: reply.extra.clone(),
-    })
-    .into_bytes()
+    let finish_reason = reply.stop.as_ref().map(|stop| stop.openai().to_owned());
+    ReplyBody::encode(reply, "chat.completion", ChatChoice { index: 0, message, finish_reason })
 }

@@ -1,4 +1,5 @@
-//! Chunks to events. The wire knows no blocks, so their beginnings and ends are inferred.
+//! Chunks to events, of chats and of the older completions. The wire knows no blocks, so their beginnings and ends are
+//! inferred.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +9,7 @@ use crate::wire::json::{self, Text};
 use crate::wire::{BlockKind, ContentKind, Event, StopReason, Usage, WireError, error_body};
 
 const WHAT: &str = "a chunk of OpenAI's stream";
-pub(in crate::wire) const TERMINATOR: &str = "[DONE]";
+pub(super) const TERMINATOR: &str = "[DONE]";
 
 #[derive(Deserialize)]
 struct Chunk<'a> {
@@ -30,11 +31,14 @@ struct Choice<'a> {
     index: Option<usize>,
     #[serde(borrow)]
     delta: Option<Delta<'a>>,
+    /// What a completion says, without any delta.
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
     #[serde(borrow)]
     finish_reason: Option<Text<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Delta<'a> {
     #[serde(borrow)]
     content: Option<Text<'a>>,
@@ -136,7 +140,8 @@ impl StreamDecoder {
         // Usage stands before a finish in the same chunk, as it does in other dialects.
         let mut finish = None;
         for choice in chunk.choices.into_iter().flatten().filter(|choice| choice.index.unwrap_or(0) == 0) {
-            if let Some(delta) = choice.delta {
+            let said = choice.text.map(|text| Delta { content: Some(text), ..Delta::default() });
+            if let Some(delta) = choice.delta.or(said) {
                 self.delta(delta, out);
             }
             finish = json::filled(choice.finish_reason).or(finish);

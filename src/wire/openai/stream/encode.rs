@@ -2,21 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::usage::UsageBody;
-use crate::wire::{BlockKind, ContentKind, Event, StopReason, Usage, json};
-
-#[derive(Serialize)]
-struct Chunk<'a> {
-    id: &'a str,
-    object: &'static str,
-    /// Seconds since the epoch; the wire floor reads no clock.
-    created: u64,
-    model: &'a str,
-    choices: &'a [Choice<'a>],
-    /// Absent without `include_usage`; null before the last chunk.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<UsageBody>>,
-}
+use super::envelope::Envelope;
+use crate::wire::{BlockKind, ContentKind, Event};
 
 #[derive(Serialize)]
 struct Choice<'a> {
@@ -56,51 +43,36 @@ struct Function<'a> {
     arguments: &'a str,
 }
 
-/// Encodes one answer. Usage waits for the finish, since it stands in a chunk of its own after it.
+/// Encodes one answer.
 #[derive(Debug)]
 pub(in crate::wire) struct StreamEncoder {
-    include_usage: bool,
-    id: String,
-    model: String,
-    usage: Option<Usage>,
-    finished: bool,
+    chunks: Envelope,
     /// The blocks that are tool calls; the position is the index on the wire.
     tools: Vec<usize>,
 }
 
 impl StreamEncoder {
     pub(in crate::wire) fn new(include_usage: bool) -> Self {
-        Self {
-            include_usage,
-            id: String::new(),
-            model: String::new(),
-            usage: None,
-            finished: false,
-            tools: Vec::new(),
-        }
+        Self { chunks: Envelope::new("chat.completion.chunk", include_usage), tools: Vec::new() }
     }
 
     pub(in crate::wire) fn encode(&mut self, event: &Event) -> String {
         match event {
             Event::Start { id, model } => {
-                self.id.clone_from(id);
-                self.model.clone_from(model);
+                self.chunks.start(id, model);
                 self.delta(Delta { role: Some("assistant"), content: Some(""), ..Delta::default() })
             }
-            Event::Usage(usage) => {
-                self.usage = Some(*usage);
-                if self.finished { self.usage_chunk() } else { String::new() }
-            }
+            Event::Usage(usage) => self.chunks.usage(*usage),
             Event::BlockStart { index, block: BlockKind::Tool { id, name } } => {
                 self.tools.push(*index);
                 self.tool(*index, Some(id), Some(name), "")
             }
             Event::Delta { index, kind, text } => self.piece(*index, *kind, text),
             Event::Finish(stop) => {
-                self.finished = true;
-                self.finish(stop) + &self.usage_chunk()
+                let finish_reason = Some(stop.openai());
+                self.chunks.finish(Choice { index: 0, delta: Delta::default(), finish_reason })
             }
-            Event::Done => "data: [DONE]\n\n".to_owned(),
+            Event::Done => Envelope::done(),
             Event::Ping => ": ping\n\n".to_owned(),
             Event::BlockStart { .. }
             | Event::Signature { .. }
@@ -128,30 +100,6 @@ impl StreamEncoder {
     }
 
     fn delta(&self, delta: Delta<'_>) -> String {
-        self.chunk(&[Choice { index: 0, delta, finish_reason: None }], None)
-    }
-
-    fn finish(&self, stop: &StopReason) -> String {
-        let finish_reason = Some(stop.openai());
-        self.chunk(&[Choice { index: 0, delta: Delta::default(), finish_reason }], None)
-    }
-
-    fn usage_chunk(&mut self) -> String {
-        match self.usage.take().filter(|_| self.include_usage) {
-            Some(usage) => self.chunk(&[], Some(usage.into())),
-            None => String::new(),
-        }
-    }
-
-    fn chunk(&self, choices: &[Choice<'_>], usage: Option<UsageBody>) -> String {
-        let chunk = Chunk {
-            id: &self.id,
-            object: "chat.completion.chunk",
-            created: 0,
-            model: &self.model,
-            choices,
-            usage: self.include_usage.then_some(usage),
-        };
-        format!("data: {}\n\n", json::to_string(&chunk))
+        self.chunks.choice(Choice { index: 0, delta, finish_reason: None })
     }
 }
