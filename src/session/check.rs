@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use serde::Serialize;
 
-use super::{replay, start_mock};
+use super::replay;
+use super::simulated::start_mock;
 use crate::catalog;
 use crate::client::control::{Control, Listing};
 use crate::client::{Client, Target, Timeouts};

@@ -4,6 +4,7 @@
 //! test. It publishes what happens as [`SessionEvent`]s; the journal on disk, a progress bar and whatever
 //! else wants to know are [`Observer`]s of it.
 
+mod asking;
 mod budget;
 mod check;
 mod collected;
@@ -11,7 +12,9 @@ mod journal;
 mod record;
 mod replay;
 mod roads;
+mod simulated;
 
+pub use asking::AskError;
 pub use budget::{Budget, BudgetError, Demand, Estimate, Used};
 pub use check::{Asked, Check};
 pub use collected::Collected;
@@ -22,36 +25,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue};
-
 use crate::catalog::{self, Model, Profile};
 use crate::client::control::{Control, ControlError};
-use crate::client::{Answer, Auth, Client, Failure, Road, Target, TargetError, Wait, Watch};
-use crate::mock::{Defect, Mock, MockConfig, MockError, PacingReport};
+use crate::client::{Client, TargetError};
+use crate::mock::{Defect, Mock, MockError, PacingReport};
 use crate::provenance::{self, Machine, Provenance, Truth, Versions};
 use crate::recorder::{Recorder, RecorderError};
-use crate::seed::{DRAW_HEADER, DrawId, Seed};
-use crate::settings::{LiveSettings, MockSettings, Pricing, Settings, TargetKind};
-use crate::wire::{Ask, Dialect, SCRIPT_HEADER, SERVING_HEADER, Serving};
-
-/// The model whose rules and prices the mock follows unless another is named.
-const SIMULATED_MODEL: [(Dialect, &str); 4] = [
-    (Dialect::Anthropic, "claude-sonnet-4-6"),
-    (Dialect::OpenAi, "gpt-4o"),
-    (Dialect::Completions, "gpt-4o"),
-    (Dialect::Generate, "default"),
-];
-
-/// The small model beside it.
-const SIMULATED_SMALL_MODEL: [(Dialect, &str); 4] = [
-    (Dialect::Anthropic, "claude-haiku-4-5"),
-    (Dialect::OpenAi, "gpt-4o-mini"),
-    (Dialect::Completions, "gpt-4o-mini"),
-    (Dialect::Generate, "small"),
-];
-
-/// A read that waited longer than this to be looked at was late.
-const LATE: Duration = Duration::from_millis(5);
+use crate::seed::Seed;
+use crate::settings::{LiveSettings, Pricing, Settings, TargetKind};
+use crate::wire::Dialect;
 
 /// Why a session cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -78,34 +60,6 @@ pub enum SessionError {
     /// The run would cost more than it may.
     #[error(transparent)]
     Budget(#[from] BudgetError),
-}
-
-/// Why a question got no answer that counts.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum AskError {
-    /// The last attempt failed.
-    #[error("{attempts} {} failed, the last one: {failure}", if *.attempts == 1 { "attempt" } else { "attempts" })]
-    Failed {
-        /// Exchanges tried.
-        attempts: usize,
-        /// Why the last one failed.
-        failure: Failure,
-    },
-    /// The budget does not allow another request.
-    #[error(transparent)]
-    Budget(#[from] BudgetError),
-    /// The target does not speak the dialect.
-    #[error("the target does not speak the {0} dialect")]
-    Dialect(Dialect),
-    /// The lab's mock answers behind a target that did not say so when it was looked at.
-    #[error("the lab's mock answers behind this live target: its figures are simulated, not live")]
-    Mislabelled,
-    /// The road cannot be taken.
-    #[error("could not take that road to the target: {0}")]
-    Road(String),
-    /// The mock's clock could not be moved.
-    #[error("could not move the mock's clock: {0}")]
-    Clock(String),
 }
 
 /// What happens in a session, as it happens.
@@ -165,7 +119,7 @@ impl Session {
     /// When the mock cannot start or the target does not answer.
     pub async fn start(settings: Settings) -> Result<Self, SessionError> {
         let (truth, mock, targets) = match &settings.target {
-            TargetKind::Mock(mock) => start_mock(mock, settings.seed)?,
+            TargetKind::Mock(mock) => simulated::start_mock(mock, settings.seed)?,
             TargetKind::Cassette(replayed) => replay::start(replayed)?,
             TargetKind::Live(live) => (Truth::Live, None, vec![live.target.clone()]),
         };
@@ -310,14 +264,6 @@ impl Session {
         }
     }
 
-    /// The name of the small model beside the one asked for in `dialect`; absent when nobody named one.
-    pub fn small_model(&self, dialect: Dialect) -> Option<&str> {
-        let named = self.settings.small_model.as_deref();
-        let known =
-            || SIMULATED_SMALL_MODEL.into_iter().find(|(of, _)| *of == dialect).map(|(_, model)| model);
-        if self.is_simulated() { named.filter(|name| is_of(name, dialect)).or_else(known) } else { named }
-    }
-
     /// The engine of the small model, where that is known.
     pub fn small_engine(&self) -> Option<&Profile> {
         match &self.settings.target {
@@ -362,20 +308,6 @@ impl Session {
         ordinary + self.roads.connections()
     }
 
-    /// The client that asks in `dialect` over `road`.
-    fn client(&self, dialect: Dialect, road: &Road) -> Result<Client, AskError> {
-        let ordinary = self.clients.get(dialect.name()).ok_or(AskError::Dialect(dialect))?;
-        let simulator = self.mock.as_ref().filter(|_| self.is_simulated() && self.recorder.is_none());
-        let client = self.roads.client(road, ordinary, simulator, self.settings.timeouts);
-        client.map_err(|error| AskError::Road(error.to_string()))
-    }
-
-    /// Opens a connection of `road` before it is needed.
-    pub(crate) async fn connect(&self, dialect: Dialect, road: &Road) -> Result<(), AskError> {
-        let opened = self.client(dialect, road)?.connect().await;
-        opened.map_err(|failure| AskError::Failed { attempts: 1, failure })
-    }
-
     /// Text that no other run, arm, round or step of a live target has sent; of a simulated one, text that
     /// is the same in every run with this seed, so that runs can be paired.
     pub(crate) fn nonce(&self, purpose: &str) -> String {
@@ -389,138 +321,7 @@ impl Session {
         Seed(self.settings.seed)
     }
 
-    /// Moves the clock of the mock's caches, as if this much time had passed.
-    pub(crate) async fn pass_time(&self, dialect: Dialect, time: Duration) -> Result<(), AskError> {
-        let client = self.clients.get(dialect.name()).ok_or(AskError::Dialect(dialect))?;
-        let control = Control::new(client.target()).map_err(|error| AskError::Clock(error.to_string()))?;
-        let body = serde_json::json!({ "advance_s": time.as_secs_f64() });
-        control.post("/_mock/clock", &body).await.map_err(|error| AskError::Clock(error.to_string()))
-    }
-
-    /// Asks, and asks again as the plan allows. Every attempt is recorded; the answer is the last one's.
-    pub(crate) async fn ask(
-        &self,
-        dialect: Dialect,
-        place: &Place,
-        ask: &Ask,
-        intended: Instant,
-        mut watch: Option<&mut Watch<'_>>,
-    ) -> Result<(Answer, Vec<RequestRecord>), (AskError, Vec<RequestRecord>)> {
-        let client = self.client(dialect, &place.road).map_err(|error| (error, Vec::new()))?;
-        let headers = self.mock_headers(&place.draw, ask);
-        let model = if ask.model.is_empty() { client.target().model() } else { &ask.model };
-        let pricing = self.pricing_of(model);
-        let mut records = Vec::with_capacity(1);
-        let mut waited = Duration::ZERO;
-        loop {
-            if let Err(refused) = self.budget.take_request() {
-                return Err((refused.into(), records));
-            }
-            // What is tried again starts anew.
-            let intended = if records.is_empty() { intended } else { Instant::now() };
-            let exchange = match &mut watch {
-                Some(watch) => Box::pin(client.send_watched(ask, intended, &headers, watch)).await,
-                None => Box::pin(client.send(ask, intended, &headers)).await,
-            };
-            let attempt = records.len() as u32 + 1;
-            let record = RequestRecord::of(self, model, place, attempt, &exchange, pricing.as_ref());
-            self.budget.spent(record.cost_usd);
-            self.publish(&SessionEvent::Exchange(&record));
-            records.push(record);
-            if exchange.mock.is_some() && self.provenance.truth == Truth::Live {
-                return Err((AskError::Mislabelled, records));
-            }
-            match exchange.outcome {
-                Ok(answer) => {
-                    // Who works on each event is late for the next on purpose.
-                    if watch.is_none() {
-                        self.note_lag(answer.client_lag);
-                    }
-                    return Ok((answer, records));
-                }
-                Err(failure) => {
-                    let wait = self.settings.retries.after(&failure, attempt, waited);
-                    match wait {
-                        Wait::For(pause) if !(place.once && failure.class.was_seen()) => {
-                            waited += pause;
-                            tokio::time::sleep(pause).await;
-                        }
-                        _ => return Err((AskError::Failed { attempts: records.len(), failure }, records)),
-                    }
-                }
-            }
-        }
-    }
-
-    fn note_lag(&self, lag: Duration) {
-        let nanoseconds = u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX);
-        self.longest_lag.fetch_max(nanoseconds, Ordering::Relaxed);
-        self.late_answers.fetch_add(u64::from(lag > LATE), Ordering::Relaxed);
-    }
-
-    /// Tells the mock which draw a request is, so that its noise never depends on the order of requests, what its
-    /// model says, and how it serves; and a recorder which draw it records. A live target is told nothing.
-    fn mock_headers(&self, draw: &DrawId, ask: &Ask) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        if self.mock.is_none() && self.recorder.is_none() {
-            return headers;
-        }
-        let draw = Some((DRAW_HEADER, draw.to_string()));
-        let script = ask.script.as_ref().map(|script| (SCRIPT_HEADER, script.to_header()));
-        let serving = Some(ask.serving).filter(|serving| *serving != Serving::default());
-        let serving = serving.map(|serving| (SERVING_HEADER, serving.to_header()));
-        for (name, value) in draw.into_iter().chain(script).chain(serving) {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name, value);
-            }
-        }
-        headers
-    }
-
     pub(crate) fn since_start(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.started).as_nanos()).unwrap_or(u64::MAX)
     }
-}
-
-/// What answers, the mock that does, and how it is asked in each dialect.
-type Answering = (Truth, Option<Mock>, Vec<Target>);
-
-fn start_mock(settings: &MockSettings, seed: u64) -> Result<Answering, SessionError> {
-    let mock = Mock::start(MockConfig {
-        profile: settings.profile.clone(),
-        slowdown: settings.slowdown,
-        slowed: settings.slowed.clone(),
-        models: small_models(settings),
-        defect: settings.defect,
-        seed,
-        ..MockConfig::default()
-    })?;
-    let target = |(dialect, model): (Dialect, &str)| {
-        let named = settings.model.as_deref().filter(|name| is_of(name, dialect));
-        let model = named.unwrap_or(model);
-        Target::new(crate::settings::MOCK, dialect, &mock.url(), model, &Auth::None)
-    };
-    let targets = SIMULATED_MODEL.into_iter().map(target).collect::<Result<Vec<_>, _>>()?;
-    let truth = Truth::Simulated {
-        profile: settings.profile.name.clone(),
-        slowdown: settings.slowdown,
-        slowed: settings.slowed.clone(),
-    };
-    Ok((truth, Some(mock), targets))
-}
-
-/// The engine of each model that a run may ask for as the small one.
-fn small_models(settings: &MockSettings) -> BTreeMap<String, Profile> {
-    let known = SIMULATED_SMALL_MODEL.map(|(_, model)| model.to_owned());
-    known
-        .into_iter()
-        .chain(settings.small_model.clone())
-        .map(|model| (model, settings.small.clone()))
-        .collect()
-}
-
-/// Whether a named model may be simulated in `dialect`: a known one only in its provider's own.
-fn is_of(name: &str, dialect: Dialect) -> bool {
-    let provider = if dialect == Dialect::Completions { Dialect::OpenAi } else { dialect }.name();
-    catalog::model(name).is_none_or(|model| model.provider == provider)
 }

@@ -6,7 +6,8 @@ use crate::provenance::Truth;
 use crate::recorder::{Recorder, RecorderConfig, RecorderError};
 use crate::settings::{CASSETTE, CassetteSettings, Settings, TargetKind};
 
-use super::{Answering, Session, SessionError};
+use super::simulated::Answering;
+use super::{Session, SessionError};
 
 impl Session {
     /// What records every exchange, if anything does.

@@ -22,7 +22,7 @@ fn shortened(mut group: Group) -> Group {
     let mut positions: Vec<f64> = group.arms.iter().filter_map(|arm| arm.x).collect();
     positions.sort_by(f64::total_cmp);
     positions.dedup();
-    let least = positions.iter().rev().take(2).last().copied();
+    let least = positions[positions.len().saturating_sub(2)..].first().copied();
     group.arms.retain(|arm| arm.x.zip(least).is_none_or(|(x, least)| x >= least));
     group
 }
