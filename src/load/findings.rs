@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::Plan;
 use super::run::{Ending, Facts};
 use super::saturation::{self, Saturation};
-use super::{Percentile, Plan};
 use crate::metric::Metric;
 use crate::price::Usd;
 use crate::session::{Outcome, RequestRecord};
-use crate::stats;
+use crate::stats::{self, Percentiles};
 use crate::timeline::TokenSource;
 
 /// What a load found.
@@ -185,12 +185,9 @@ impl Findings {
 }
 
 impl Latency {
-    fn of(values: &[f64], percentile: Percentile) -> Option<Self> {
+    fn of(values: &[f64], percentile: Percentiles) -> Option<Self> {
         let sorted = stats::sorted(values);
-        let quantile = |q| match percentile {
-            Percentile::Linear => stats::quantile(&sorted, q),
-            Percentile::Floor => stats::floor_quantile(&sorted, q),
-        };
+        let quantile = |q| percentile.of(&sorted, q);
         Some(Self {
             n: sorted.len(),
             mean: sorted.iter().sum::<f64>() / sorted.len() as f64,
@@ -254,7 +251,7 @@ fn offered(plan: &Plan) -> Option<f64> {
     drawn.or(plan.rate)
 }
 
-fn latencies(answers: &[&RequestRecord], percentile: Percentile) -> BTreeMap<String, Latency> {
+fn latencies(answers: &[&RequestRecord], percentile: Percentiles) -> BTreeMap<String, Latency> {
     let latency = |metric: Metric| {
         let latency = Latency::of(&values(answers, &metric), percentile)?;
         Some((metric.name().to_owned(), latency))

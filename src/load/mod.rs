@@ -25,7 +25,7 @@ pub use drive::{Sending, drive};
 pub use file::FileError;
 pub use findings::{Cache, Findings, Latency, SloFindings, Third};
 pub use open::{Arrivals, arrivals, ramped, responses};
-pub use plan::{CONCURRENCY, MAX_TOKENS, Options, Percentile, Plan, PlanError, REQUESTS};
+pub use plan::{CONCURRENCY, MAX_TOKENS, Options, Plan, PlanError, REQUESTS};
 pub use prompts::{Mix, Prompt, Prompts};
 pub use run::{Ending, Load, UnderWay};
 pub use saturation::{Limit, Saturation};

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::trace::{Format, Row};
 use super::{Arrivals, Bounds, Extent, FileError, Mix, Prompts, Schedule, arrivals, file, ramped};
 use crate::session::Demand;
+use crate::stats::Percentiles;
 
 /// Requests of a load that says nothing else.
 pub const REQUESTS: u32 = 50;
@@ -58,30 +59,7 @@ pub struct Options {
     /// Seconds that an exchange may take.
     pub timeout_s: f64,
     /// How percentiles are taken.
-    pub percentile: Percentile,
-}
-
-/// How a percentile is taken of a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Percentile {
-    /// By linear interpolation, type 7 of Hyndman & Fan.
-    #[default]
-    Linear,
-    /// The value at index `floor(n p)`, as the document's tool does.
-    Floor,
-}
-
-impl std::str::FromStr for Percentile {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "linear" => Ok(Self::Linear),
-            "floor" => Ok(Self::Floor),
-            _ => Err("expected floor or linear".into()),
-        }
-    }
+    pub percentile: Percentiles,
 }
 
 /// A load, ready to be sent.
@@ -102,7 +80,7 @@ pub struct Plan {
     /// What is good enough.
     pub bounds: Bounds,
     /// How percentiles are taken.
-    pub percentile: Percentile,
+    pub percentile: Percentiles,
 }
 
 /// Why a load cannot be planned.

@@ -8,10 +8,10 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::asking::{Asking, place};
-use super::{Counted, Measurement, Percentiles, Providers, Statistics, errors, lock, percent};
+use super::{Counted, Measurement, Providers, Statistics, errors, lock, percent};
 use crate::seed::DrawId;
 use crate::session::{AskError, Estimate, Session, SessionEvent};
-use crate::stats::{self, Interval};
+use crate::stats::{self, Interval, Percentiles};
 
 /// The profile's name in records.
 const NAME: &str = "compare";

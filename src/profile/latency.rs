@@ -7,9 +7,10 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::asking::{Asking, place};
-use super::{Counted, Measurement, Percentiles, Providers, Statistics, TokenSweep, lock, percent};
+use super::{Counted, Measurement, Providers, Statistics, TokenSweep, lock, percent};
 use crate::seed::DrawId;
 use crate::session::{AskError, Estimate, Session};
+use crate::stats::Percentiles;
 
 /// The profile's name in records.
 const NAME: &str = "latency";

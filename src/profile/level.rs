@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Measurement, Percentiles, Statistics, errors, percent};
-use crate::stats;
+use super::{Measurement, Statistics, errors, percent};
+use crate::stats::{self, Percentiles};
 
 /// So many requests, a number of them at once.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]

@@ -24,7 +24,7 @@ pub use level::Level;
 pub use measurement::{Measurement, errors};
 pub use provider::{Providers, Said, UnknownProvider};
 pub use scaling::{Optimum, Point, Scaling};
-pub use statistics::{Percentiles, Statistics};
+pub use statistics::Statistics;
 pub use throughput::{Throughput, ThroughputFound, ThroughputPlan, ThroughputStep};
 pub use token_sweep::{TokenLevel, TokenSweep};
 

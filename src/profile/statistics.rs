@@ -2,28 +2,7 @@
 
 use serde::Serialize;
 
-use crate::stats::{self, Summary};
-
-/// How percentiles are read off a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Percentiles {
-    /// Between the two nearest values, type 7: the lab's one method.
-    #[default]
-    Interpolated,
-    /// The value at `floor(n·q)`, as older profilers have it.
-    Floor,
-}
-
-impl Percentiles {
-    /// The quantile `q` of values in ascending order.
-    pub fn of(self, sorted: &[f64], q: f64) -> Option<f64> {
-        match self {
-            Self::Interpolated => stats::quantile(sorted, q),
-            Self::Floor => stats::floor_quantile(sorted, q),
-        }
-    }
-}
+use crate::stats::{self, Percentiles, Summary};
 
 /// A sample in numbers, in the unit of its values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,7 +64,7 @@ mod tests {
     #[test]
     fn the_nine_numbers_of_a_known_sample_by_both_methods() {
         let values = || (1..=10).map(|value| f64::from(value) * 100.0);
-        let ours = Statistics::of(values(), Percentiles::Interpolated).unwrap();
+        let ours = Statistics::of(values(), Percentiles::Linear).unwrap();
         let stated = [ours.mean, ours.median, ours.min, ours.max, ours.p50, ours.p90];
         assert_eq!(stated, [550.0, 550.0, 100.0, 1_000.0, 550.0, 910.0]);
         assert!((ours.p95 - 955.0).abs() < 1e-9 && (ours.p99 - 991.0).abs() < 1e-9, "{ours:?}");

@@ -8,9 +8,10 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 
 use super::asking::{Asking, place};
-use super::{Counted, Level, Measurement, Percentiles, Point, Providers, Scaling, lock, percent};
+use super::{Counted, Level, Measurement, Point, Providers, Scaling, lock, percent};
 use crate::load::{Schedule, drive};
 use crate::session::{AskError, Estimate, Session};
+use crate::stats::Percentiles;
 
 /// The profile's name in records.
 const NAME: &str = "throughput";

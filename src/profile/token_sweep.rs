@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Measurement, Percentiles, Statistics};
-use crate::stats::Line;
+use super::{Measurement, Statistics};
+use crate::stats::{Line, Percentiles};
 
 /// Answers of several lengths. The first token comes after the time to first token, and each further one takes the time
 /// per token, so that the line of the total latency over the tokens after the first has the one as its intercept and the

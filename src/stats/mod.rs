@@ -31,7 +31,9 @@ pub use line::{Line, correlation};
 pub use noise::{Noise, Outliers, detectable};
 pub use paired::{Paired, difference, log_ratios, ratio};
 pub use proportion::proportion;
-pub use quantile::{floor_quantile, gate_floor, marked_below, median, quantile, samples_for, sorted};
+pub use quantile::{
+    Percentiles, floor_quantile, gate_floor, marked_below, median, quantile, samples_for, sorted,
+};
 pub use scalability::{Scalability, amdahl, knee, little};
 pub use sequence::{Moments, Sequence};
 pub use summary::{Summary, autocorrelation};

@@ -1,5 +1,40 @@
 //! Quantiles, and how many values one needs before they mean something.
 
+use serde::Serialize;
+
+/// How percentiles are taken of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Percentiles {
+    /// By linear interpolation, the lab's one method: [`quantile`].
+    #[default]
+    Linear,
+    /// As many scripts do, for comparing with their figures: [`floor_quantile`].
+    Floor,
+}
+
+impl Percentiles {
+    /// The quantile `q` of values in ascending order.
+    pub fn of(self, sorted: &[f64], q: f64) -> Option<f64> {
+        match self {
+            Self::Linear => quantile(sorted, q),
+            Self::Floor => floor_quantile(sorted, q),
+        }
+    }
+}
+
+impl std::str::FromStr for Percentiles {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "linear" => Ok(Self::Linear),
+            "floor" => Ok(Self::Floor),
+            _ => Err("expected floor or linear".into()),
+        }
+    }
+}
+
 /// The quantile `q` (0..=1) of values in ascending order, by linear interpolation between order statistics:
 /// type 7 of Hyndman & Fan (1996), "Sample quantiles in statistical packages", the default of R and NumPy.
 ///

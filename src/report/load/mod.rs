@@ -9,11 +9,9 @@ pub use result::{LOAD_SCHEMA_VERSION, LoadResult};
 use std::time::Duration;
 
 use crate::client::ErrorClass;
-use crate::load::{
-    Arrivals, CONCURRENCY, Ending, Findings, Latency, Load, MAX_TOKENS, Options, Percentile, Third,
-};
+use crate::load::{Arrivals, CONCURRENCY, Ending, Findings, Latency, Load, MAX_TOKENS, Options, Third};
 use crate::metric::Metric;
-use crate::stats;
+use crate::stats::{self, Percentiles};
 use crate::timeline::TokenSource;
 
 const RULE: &str = "============================================================";
@@ -39,7 +37,7 @@ pub fn settings(load: &Load, options: &Options) -> String {
     lines.push(row("Max tokens", &max_tokens(options)));
     lines.push(row("Repeat ratio", &prompts(options)));
     lines.push(row("Warm-up", &format!("{} requests, discarded", load.plan().warm_up)));
-    if options.percentile == Percentile::Floor {
+    if options.percentile == Percentiles::Floor {
         lines.push(row("Percentiles", "the value at index floor(n p)"));
     }
     lines.push(row("Seed", &provenance.seed.to_string()));

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::load::{Ending, Findings, Latency, Load, Options, Percentile, Saturation, Third};
+use crate::load::{Ending, Findings, Latency, Load, Options, Saturation, Third};
 use crate::metric::Metric;
 use crate::price::Usd;
 use crate::provenance::Provenance;
+use crate::stats::Percentiles;
 use crate::timeline::TokenSource;
 use crate::wire::Dialect;
 
@@ -29,7 +30,7 @@ pub struct LoadResult<'a> {
     /// `ttft` where answers were streamed, else `ttfb`, of which the keys above hold nothing.
     first_response: &'static str,
     token_source: Option<&'static str>,
-    percentile: Percentile,
+    percentile: Percentiles,
     latencies_ms: BTreeMap<&'a str, LatencyMs>,
     tpot_pooled_ms: Option<f64>,
     output_tokens: Option<u64>,

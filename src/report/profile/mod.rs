@@ -10,10 +10,11 @@ pub mod throughput;
 
 use serde::Serialize;
 
-use crate::profile::{Asking, Percentiles, Statistics};
+use crate::profile::{Asking, Statistics};
 use crate::provenance::Provenance;
 use crate::session::{Estimate, Session};
 use crate::stats;
+use crate::stats::Percentiles;
 
 /// The version of [`Document`]'s format.
 pub const PROFILE_SCHEMA_VERSION: u32 = 1;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::flags;
-use crate::load::{Arrivals, Percentile, TraceFormat};
+use crate::load::{Arrivals, TraceFormat};
 use crate::settings::duration;
+use crate::stats::Percentiles;
 use crate::wire::Dialect;
 
 /// Sends many requests to an endpoint, in a closed or an open loop, and says how long they took and what held them up.
@@ -115,7 +116,7 @@ pub(super) struct Output {
     pub(super) json: bool,
     /// How percentiles are taken: linear, or floor as the tool that this replaces does.
     #[arg(long, value_name = "METHOD", default_value = "linear")]
-    pub(super) compat_percentile: Percentile,
+    pub(super) compat_percentile: Percentiles,
     /// A good answer's first token comes within this time of when the request was meant to start.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = above_zero)]
     pub(super) slo_ttft: Option<Duration>,

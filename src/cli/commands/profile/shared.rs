@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::ValueEnum;
 
-use crate::profile::{Asking, Percentiles, Providers, Said};
+use crate::profile::{Asking, Providers, Said};
 use crate::report::destination::Destination;
 use crate::settings::Environment;
+use crate::stats::Percentiles;
 use crate::wire::Dialect;
 
 /// What is asked unless somebody says otherwise, in its own dialect...
@@ -29,7 +29,7 @@ pub(super) struct Shared {
     /// What answers, instead of an address: mock, anthropic, a name of llmlab.toml, or DIALECT+URL [env: LLMLAB_TARGET].
     #[arg(long)]
     target: Option<String>,
-    /// How it is asked: openai (the default of --url), anthropic or generate.
+    /// How it is asked: openai (the default of --url), anthropic, completions or generate.
     #[arg(long, value_name = "DIALECT")]
     dialect: Option<Dialect>,
     /// Seconds that a whole request may take [default: 120] [env: LLMLAB_TIMEOUT].
@@ -41,9 +41,9 @@ pub(super) struct Shared {
     /// Ask for whole answers; there is no time to first token then.
     #[arg(long)]
     no_stream: bool,
-    /// Read percentiles as older profilers did, for comparing with their figures.
-    #[arg(long, value_name = "METHOD", value_enum)]
-    compat_percentile: Option<Compat>,
+    /// How percentiles are taken: linear, or floor as the profilers that this replaces do.
+    #[arg(long, value_name = "METHOD", default_value = "linear")]
+    compat_percentile: Percentiles,
     /// Who serves a model, as MODEL=NAME; may be given several times.
     #[arg(long, value_name = "MODEL=NAME")]
     provider: Vec<Said>,
@@ -65,13 +65,6 @@ pub(super) struct Shared {
     /// No colours, as with NO_COLOR in the environment; a file or a pipe gets none anyway.
     #[arg(long)]
     pub(super) no_color: bool,
-}
-
-/// A way to read percentiles.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Compat {
-    /// The value at `floor(n·p)`; the largest for p99 of fewer than 100.
-    Floor,
 }
 
 impl Shared {
@@ -125,7 +118,7 @@ impl Shared {
     }
 
     pub(super) fn percentiles(&self) -> Percentiles {
-        self.compat_percentile.map_or_else(Percentiles::default, |Compat::Floor| Percentiles::Floor)
+        self.compat_percentile
     }
 
     pub(super) fn providers(&self) -> Providers {
