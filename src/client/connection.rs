@@ -1,22 +1,14 @@
 //! One connection to the target: how it was opened, and the exchanges it served.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::failure::{ErrorClass, Failure};
+use super::http2;
 use super::road::{HttpVersion, Road};
-use super::stamp::{LastRead, ReadClock, StampLog, Stamped};
+use super::socket::{Clocked, Socket};
 use super::target::Origin;
 use super::tls::{self, TlsFacts};
 
@@ -51,48 +43,20 @@ pub struct ConnectionFacts {
     pub shared: bool,
 }
 
-/// Where requests go into a connection.
+/// What carries exchanges.
 #[derive(Debug)]
-pub(crate) enum Sender {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
-}
-
-impl Sender {
-    /// Waits until the connection takes a request, or fails if it is closed.
-    pub(crate) async fn ready(&mut self) -> hyper::Result<()> {
-        match self {
-            Self::Http1(sender) => sender.ready().await,
-            Self::Http2(sender) => sender.ready().await,
-        }
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        match self {
-            Self::Http1(sender) => sender.is_closed(),
-            Self::Http2(sender) => sender.is_closed(),
-        }
-    }
-
-    /// Sends, and gives the request back if none of it was written.
-    pub(crate) async fn try_send_request(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>> {
-        match self {
-            Self::Http1(sender) => sender.try_send_request(request).await,
-            Self::Http2(sender) => sender.try_send_request(request).await,
-        }
-    }
+pub(crate) enum Transport {
+    /// One exchange at a time.
+    Http1(Socket),
+    /// All of them.
+    Http2(http2::Sender),
 }
 
 /// An open connection, checked out by at most one exchange unless it is shared.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) sender: Sender,
-    pub(crate) log: StampLog,
+    pub(crate) transport: Transport,
     pub(crate) facts: ConnectionFacts,
-    pub(crate) idle_since: Instant,
 }
 
 impl Connection {
@@ -110,37 +74,47 @@ impl Connection {
         tcp.set_nodelay(true).map_err(|error| refused(origin, &error))?;
         let connected = Instant::now();
         let (mut tls_ns, mut agreed) = (None, None);
-        let (sender, log) = if origin.tls {
-            let (clock, last_read) = ReadClock::new(tcp);
-            let (stream, facts) = tls.handshake(origin, road, clock).await?;
+        let tcp = Clocked::new(tcp);
+        let socket = if origin.tls {
+            let (stream, facts) = tls.handshake(origin, road, tcp).await?;
             (tls_ns, agreed) = (Some(nanoseconds(connected.elapsed())), facts);
-            speak_http(road.http, stream, last_read).await?
+            Socket::tls(stream)
         } else {
-            speak_http(road.http, tcp, LastRead::default()).await?
+            Socket::plain(tcp)
+        };
+        let transport = match road.http {
+            HttpVersion::Http1 => Transport::Http1(socket),
+            HttpVersion::Http2 => Transport::Http2(http2::open(socket).await?),
         };
         let phases = Phases {
             dns_ns: nanoseconds(resolved - start),
             tcp_ns: nanoseconds(connected - resolved),
             tls_ns,
         };
-        let shared = matches!(sender, Sender::Http2(_));
+        let shared = matches!(transport, Transport::Http2(_));
         let facts = ConnectionFacts { id, served_before: 0, opened: Some(phases), tls: agreed, shared };
-        Ok(Self { sender, log, facts, idle_since: Instant::now() })
+        Ok(Self { transport, facts })
     }
 
     /// The same connection for one more exchange; absent if it carries one at a time.
     pub(crate) fn share(&mut self) -> Option<Self> {
-        let Sender::Http2(sender) = &self.sender else { return None };
-        let shared = Self { sender: Sender::Http2(sender.clone()), log: StampLog::default(), ..*self };
-        self.served();
+        let Transport::Http2(sender) = &self.transport else { return None };
+        let shared = Self { transport: Transport::Http2(sender.clone()), facts: self.facts };
+        self.facts = self.facts.served();
         Some(shared)
     }
 
-    /// Takes note that it serves, or served, an exchange.
-    pub(crate) fn served(&mut self) {
-        self.facts.served_before += 1;
-        self.facts.opened = None;
-        self.idle_since = Instant::now();
+    /// Whether it is known to be closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(&self.transport, Transport::Http2(sender) if sender.is_closed())
+    }
+}
+
+impl ConnectionFacts {
+    /// The facts after one more exchange.
+    #[must_use]
+    pub(crate) fn served(self) -> Self {
+        Self { served_before: self.served_before + 1, opened: None, ..self }
     }
 }
 
@@ -155,33 +129,6 @@ async fn resolve(origin: &Origin) -> Result<Vec<std::net::SocketAddr>, Failure> 
 
 fn refused(origin: &Origin, error: &std::io::Error) -> Failure {
     Failure::new(ErrorClass::Connect, format!("could not connect to {}: {error}", origin.authority()))
-}
-
-/// Speaks HTTP on an open stream. HTTP/2 has no stamps of the connection: its exchanges bring their own.
-async fn speak_http<S>(
-    http: HttpVersion,
-    stream: S,
-    last_read: LastRead,
-) -> Result<(Sender, StampLog), Failure>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    // An error of the connection also reaches the exchange that it breaks.
-    if http == HttpVersion::Http2 {
-        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
-        let (sender, connection) = handshake.map_err(|error| Failure::of_request(&error))?;
-        tokio::spawn(async move { drop(connection.await) });
-        return Ok((Sender::Http2(sender), StampLog::default()));
-    }
-    let (stamped, ahead, log) = Stamped::new(stream, last_read);
-    let (sender, mut connection) =
-        http1::handshake(TokioIo::new(stamped)).await.map_err(|error| Failure::of_request(&error))?;
-    let served = poll_fn(move |cx| {
-        ahead.fill(cx);
-        Pin::new(&mut connection).poll(cx)
-    });
-    tokio::spawn(async move { drop(served.await) });
-    Ok((Sender::Http1(sender), log))
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -1,9 +1,8 @@
 //! One request, measured.
 //!
-//! The measured path is hyper's HTTP/1.1 connection over a socket of ours. [`stamp`] notes when each read
-//! returned and how many body bytes it carried; a connection serves one exchange at a time and stays
-//! checked out until the stamps were taken, so a body offset leads to exactly one read, however late the
-//! task that decodes it runs. Reads are stamped below TLS, the request's first write above it.
+//! The measured path is HTTP/1.1 over a socket of ours ([`http1`]): each read is stamped when it returns, below TLS and
+//! before any of it is looked at, and each event belongs to the read that completed it. The request's first write is
+//! stamped above TLS. A connection serves one exchange at a time, in a task of its own.
 //!
 //! A client follows a [`Road`]: connections kept or not, TLS resumed or not, HTTP/2 for many exchanges on one
 //! connection. Those share its reads, so their stamps are upper bounds ([`ConnectionFacts::shared`]).
@@ -12,16 +11,19 @@
 //! [`RetryPolicy`] to say, and whether it counts is decided higher up. What is not measured goes through
 //! [`control`].
 
+mod bound;
 mod connection;
 pub mod control;
 mod exchange;
 mod failure;
-mod framing;
+mod http1;
+mod http2;
 mod passage;
 mod pool;
+mod receive;
 mod retry;
 mod road;
-pub mod stamp;
+mod socket;
 mod target;
 mod timeouts;
 mod tls;
@@ -85,7 +87,7 @@ impl Client {
     /// `intended` is when the request was meant to start; response time and send lag run from it.
     /// `headers` are added to the request, over those of the target.
     pub async fn send(&self, ask: &Ask, intended: Instant, headers: &http::HeaderMap) -> Exchange {
-        self.send_watched(ask, intended, headers, &mut |_| ()).await
+        Box::pin(exchange::run(self, ask, intended, headers, None)).await
     }
 
     /// As [`send`](Self::send), showing each event of a stream to `watch` as it comes. What `watch` does holds up
@@ -97,6 +99,6 @@ impl Client {
         headers: &http::HeaderMap,
         watch: &mut Watch<'_>,
     ) -> Exchange {
-        Box::pin(exchange::run(self, ask, intended, headers, watch)).await
+        Box::pin(exchange::run(self, ask, intended, headers, Some(watch))).await
     }
 }

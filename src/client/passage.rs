@@ -1,27 +1,39 @@
 //! An exchange whose bytes are passed on as they come, stamped like those of every other.
 
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::connection::Connection;
-use super::failure::Failure;
+use super::connection::{ConnectionFacts, Transport};
+use super::failure::{ErrorClass, Failure};
+use super::http1::{self, Http1, Progress, Stamps};
 use super::pool::Pool;
-use super::stamp::{ExchangeLog, StampLog};
 
-/// A response under way, whatever is in it.
+/// A response under way, whatever is in it. A task of its own reads it, so that whoever takes it slowly moves no stamp.
 #[derive(Debug)]
 pub(crate) struct Passage {
-    response: http::Response<Incoming>,
-    connection: Option<Connection>,
-    pool: Arc<Pool>,
-    log: StampLog,
-    body: Vec<u8>,
-    ended: Option<Result<(), Failure>>,
+    status: StatusCode,
+    headers: HeaderMap,
+    stamps: Stamps,
+    coming: UnboundedReceiver<Part>,
+    chunks: Vec<(Instant, Bytes)>,
+    whole: Option<bool>,
+    finished: bool,
+    _reading: AbortOnDropHandle<()>,
+}
+
+/// What the reading task tells.
+#[derive(Debug)]
+enum Part {
+    Head(StatusCode, HeaderMap, Stamps),
+    /// What a read brought of the body, when, and whether that was all of it.
+    Piece(Bytes, Instant, bool),
+    End(Result<(), Failure>, Option<Instant>),
 }
 
 /// A response that was passed on. Times run from the request's first written byte.
@@ -44,92 +56,116 @@ impl Passage {
     ///
     /// # Errors
     /// When no response comes.
-    pub(crate) async fn open(pool: &Arc<Pool>, mut request: Request<Full<Bytes>>) -> Result<Self, Failure> {
-        let mut spare = Some(request.clone());
+    pub(crate) async fn open(pool: &Arc<Pool>, request: &Request<Bytes>) -> Result<Self, Failure> {
+        let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let raw = http1::request(request.method(), path, &[request.headers()], request.body());
+        let mut again = true;
         loop {
-            let mut connection = pool.connection().await?;
-            match connection.sender.try_send_request(request).await {
-                Ok(response) => {
-                    let (pool, log) = (Arc::clone(pool), connection.log.clone());
-                    let connection = Some(connection);
-                    return Ok(Self { response, connection, pool, log, body: Vec::new(), ended: None });
+            let connection = pool.connection().await?;
+            let was_used = connection.facts.served_before > 0;
+            let Transport::Http1(socket) = connection.transport else {
+                return Err(Failure::new(ErrorClass::Connect, "HTTP/2 is not passed on"));
+            };
+            let (tell, mut coming) = unbounded_channel();
+            let exchange = Http1::new(socket, raw.clone());
+            let reading = read(exchange, tell, Arc::clone(pool), connection.facts);
+            let reading = AbortOnDropHandle::new(tokio::spawn(reading));
+            match coming.recv().await {
+                Some(Part::Head(status, headers, stamps)) => {
+                    let (chunks, whole, finished) = (Vec::new(), None, false);
+                    return Ok(Self { status, headers, stamps, coming, chunks, whole, finished, _reading: reading });
                 }
-                // A connection that the server closed while it was idle: nothing was written.
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) if connection.facts.served_before > 0 => request = unsent,
-                    _ => {
-                        let served = connection.facts.served_before > 0;
-                        let Some(again) = spare.take().filter(|_| served) else {
-                            return Err(Failure::of_request(error.error()));
-                        };
-                        pool.closed_early();
-                        request = again;
-                    }
-                },
+                // Without a stamp nothing was written, which says nothing of the server.
+                Some(Part::End(Err(_), None)) if was_used => {}
+                Some(Part::End(Err(failure), _))
+                    if was_used && again && failure.class == ErrorClass::Disconnect =>
+                {
+                    pool.closed_early();
+                    again = false;
+                }
+                Some(Part::End(Err(failure), _)) => return Err(failure),
+                _ => return Err(Failure::new(ErrorClass::Disconnect, "no response")),
             }
         }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
-        self.response.status()
+        self.status
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+        &self.headers
     }
 
     /// The next piece of the body; `None` at its end.
     pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
-        loop {
-            match self.response.body_mut().frame().await {
-                Some(Ok(frame)) => {
-                    if let Ok(part) = frame.into_data() {
-                        self.body.extend_from_slice(&part);
-                        return Some(Ok(part));
-                    }
-                }
-                Some(Err(error)) => {
-                    let failure = Failure::of_body(&error);
-                    self.ended = Some(Err(failure.clone()));
-                    return Some(Err(failure));
-                }
-                None => {
-                    self.ended = Some(Ok(()));
-                    return None;
-                }
+        let part = self.coming.recv().await?;
+        self.note(part)
+    }
+
+    fn note(&mut self, part: Part) -> Option<Result<Bytes, Failure>> {
+        match part {
+            Part::Head(..) => None,
+            Part::Piece(bytes, at, is_last) => {
+                self.stamps.last = Some(at);
+                self.chunks.push((at, bytes.clone()));
+                // Whoever knows the body's length does not wait for its end.
+                self.whole = is_last.then_some(true);
+                Some(Ok(bytes))
+            }
+            Part::End(ended, last) => {
+                self.stamps.last = last.or(self.stamps.last);
+                self.whole = Some(ended.is_ok());
+                ended.err().map(Err)
             }
         }
     }
 
-    /// What was passed on, once it is over or nobody waits for more of it. A connection as good as new is kept.
+    /// What was passed on, once it is over or nobody waits for more of it.
     pub(crate) fn finish(&mut self) -> Option<Passed> {
-        let log = self.log.take()?;
-        // Whoever knows the body's length does not wait for its end.
-        let whole = self.ended.as_ref().map(Result::is_ok).or(log.is_complete().then_some(true));
-        if log.is_complete()
-            && let Some(connection) = self.connection.take()
-        {
-            self.pool.give_back(connection);
+        if std::mem::replace(&mut self.finished, true) {
+            return None;
         }
-        let since = |at: std::time::Instant| at.saturating_duration_since(log.sent);
+        while let Ok(part) = self.coming.try_recv() {
+            self.note(part);
+        }
+        let sent = self.stamps.sent?;
+        let since = |at: Instant| at.saturating_duration_since(sent);
+        let chunks = std::mem::take(&mut self.chunks).into_iter();
         Some(Passed {
-            head: since(log.headers?),
-            chunks: self.chunks(&log),
-            end: since(log.reads.last()?.at),
-            whole,
+            head: since(self.stamps.headers?),
+            chunks: chunks.map(|(at, bytes)| (since(at), bytes)).collect(),
+            end: since(self.stamps.last?),
+            whole: self.whole,
         })
     }
+}
 
-    /// The body by the reads that brought it.
-    fn chunks(&self, log: &ExchangeLog) -> Vec<(Duration, Bytes)> {
-        let body = Bytes::copy_from_slice(&self.body);
-        let mut from = 0;
-        let mut cut = |end: u64| {
-            let end = usize::try_from(end).unwrap_or(usize::MAX).clamp(from, body.len());
-            body.slice(std::mem::replace(&mut from, end)..end)
-        };
-        let reads = log.reads.iter();
-        let chunks = reads.map(|read| (read.at.saturating_duration_since(log.sent), cut(read.body)));
-        chunks.filter(|(_, bytes)| !bytes.is_empty()).collect()
+/// Reads a response to its end and gives the connection back.
+async fn read(mut exchange: Http1, tell: UnboundedSender<Part>, pool: Arc<Pool>, facts: ConnectionFacts) {
+    let mut is_headless = true;
+    let ended = loop {
+        let mut bytes = BytesMut::new();
+        let progress =
+            poll_fn(|cx| exchange.poll(cx, &mut |_, piece, _| bytes.extend_from_slice(piece))).await;
+        let stamps = exchange.stamps();
+        if is_headless && let Some(head) = exchange.head() {
+            is_headless = false;
+            // Whoever asked may have gone, and takes the rest as lost.
+            let _ = tell.send(Part::Head(head.status, head.headers.clone(), stamps));
+        }
+        if let (false, Some(at)) = (bytes.is_empty(), stamps.last) {
+            let _ = tell.send(Part::Piece(bytes.freeze(), at, exchange.is_complete()));
+        }
+        match progress {
+            Ok(Progress::Read) => {}
+            Ok(Progress::End) => break Ok(()),
+            Err(failure) => break Err(failure),
+        }
+    };
+    let stamps = exchange.stamps();
+    if let (_, Some(socket)) = exchange.into_parts() {
+        pool.give_back(socket, facts);
     }
+    let _ = tell.send(Part::End(ended, stamps.last.or(stamps.sent)));
 }

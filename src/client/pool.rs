@@ -3,13 +3,20 @@
 //! A pool of our own, because a connection has to stay with its exchange until the exchange's stamps were
 //! taken; a shared pool hands it on as soon as the response is complete.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use super::connection::Connection;
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue};
+
+use super::connection::{Connection, ConnectionFacts, Transport};
 use super::failure::{ErrorClass, Failure};
+use super::http1;
 use super::road::{HttpVersion, Road};
+use super::socket::Socket;
 use super::target::Origin;
 use super::tls;
 
@@ -22,13 +29,23 @@ const UNWATCHED: Duration = Duration::from_millis(100);
 /// How long after a response a connection is left alone, once the server has closed one early.
 const GRACE: Duration = Duration::from_millis(5);
 
+/// A connection at rest.
+#[derive(Debug)]
+struct Idle {
+    socket: Socket,
+    facts: ConnectionFacts,
+    since: Instant,
+}
+
 #[derive(Debug)]
 pub(crate) struct Pool {
     origin: Origin,
+    /// The header that names the origin.
+    host: HeaderMap,
     road: Road,
     tls: tls::Settings,
     connect: Duration,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Idle>>,
     /// The one that exchanges share, with HTTP/2.
     shared: tokio::sync::Mutex<Option<Connection>>,
     opened: AtomicU64,
@@ -37,7 +54,9 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new(origin: Origin, road: Road, connect: Duration) -> Self {
+        let host = HeaderValue::try_from(origin.authority()).map(|host| (HOST, host));
         Self {
+            host: host.into_iter().collect(),
             origin,
             road,
             tls: tls::Settings::default(),
@@ -53,9 +72,9 @@ impl Pool {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// The road of its connections.
-    pub(crate) fn road(&self) -> &Road {
-        &self.road
+    /// The header that names the origin.
+    pub(crate) fn host(&self) -> &HeaderMap {
+        &self.host
     }
 
     /// A connection for an exchange: one that stands, or else a new one.
@@ -74,8 +93,8 @@ impl Pool {
         let connection = self.open().await?;
         if self.shares() {
             *self.shared.lock().await = Some(connection);
-        } else {
-            self.keep(connection);
+        } else if let Transport::Http1(socket) = connection.transport {
+            self.keep(socket, connection.facts);
         }
         Ok(())
     }
@@ -88,7 +107,7 @@ impl Pool {
     /// The connection that all share, opened by the first of them while the others wait.
     async fn share(&self) -> Result<Connection, Failure> {
         let mut shared = self.shared.lock().await;
-        let stands = shared.take().filter(|connection| !connection.sender.is_closed());
+        let stands = shared.take().filter(|connection| !connection.is_closed());
         let mut connection = match stands {
             Some(connection) => connection,
             None => self.open().await?,
@@ -101,18 +120,20 @@ impl Pool {
     /// The connection that was used last and still stands, if any.
     async fn reuse(&self) -> Option<Connection> {
         loop {
-            let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            let Idle { mut socket, facts, since } =
+                self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if self.closes_early.load(Ordering::Relaxed) {
-                tokio::time::sleep(GRACE.saturating_sub(connection.idle_since.elapsed())).await;
+                tokio::time::sleep(GRACE.saturating_sub(since.elapsed())).await;
             }
-            if connection.idle_since.elapsed() > UNWATCHED {
-                // A runtime that was busy elsewhere has not seen yet what became of the connection: the
-                // first turn takes note of its close, the second lets its task act on it.
+            if since.elapsed() > UNWATCHED {
+                // A runtime that was busy elsewhere has not seen yet what became of the connection: it looks
+                // between two turns.
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
             }
-            if connection.idle_since.elapsed() < IDLE && connection.sender.ready().await.is_ok() {
-                return Some(connection);
+            let stands = poll_fn(|cx| Poll::Ready(http1::stands(&mut socket, cx))).await;
+            if stands && since.elapsed() < IDLE {
+                return Some(Connection { transport: Transport::Http1(socket), facts });
             }
         }
     }
@@ -136,15 +157,15 @@ impl Pool {
         .unwrap_or_else(|_| Err(slow()))
     }
 
-    /// Takes a connection back whose exchange is over and whose stamps were taken.
-    pub(crate) fn give_back(&self, mut connection: Connection) {
-        if self.road.reuse && !connection.facts.shared && !connection.sender.is_closed() {
-            connection.served();
-            self.keep(connection);
+    /// Takes a connection back whose exchange is over and left it at rest.
+    pub(crate) fn give_back(&self, socket: Socket, facts: ConnectionFacts) {
+        if self.road.reuse {
+            self.keep(socket, facts.served());
         }
     }
 
-    fn keep(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    fn keep(&self, socket: Socket, facts: ConnectionFacts) {
+        let idle = Idle { socket, facts, since: Instant::now() };
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
     }
 }

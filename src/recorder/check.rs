@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
-use http_body_util::Full;
 use serde::Serialize;
 
 use crate::cassette::{Cassette, Recording};
@@ -139,7 +138,7 @@ async fn play(
     recording: &Recording,
     number: usize,
 ) -> Result<Vec<f64>, CheckError> {
-    let opened = Passage::open(pool, request(target, recording)).await;
+    let opened = Passage::open(pool, &request(target, recording)).await;
     let mut passage = opened.map_err(|failure| CheckError::Failed { number, failure })?;
     // What was recorded as cut ends with an error.
     while let Some(Ok(_)) = passage.next().await {}
@@ -174,12 +173,12 @@ fn arrivals(recording: &Recording, chunks: &[(Duration, Bytes)]) -> Vec<f64> {
 }
 
 /// The request as it was recorded.
-fn request(target: &Target, recording: &Recording) -> Request<Full<Bytes>> {
+fn request(target: &Target, recording: &Recording) -> Request<Bytes> {
     let body = match &recording.request.body {
         serde_json::Value::String(text) => text.clone(),
         body => body.to_string(),
     };
-    let mut request = Request::new(Full::new(Bytes::from(body)));
+    let mut request = Request::new(Bytes::from(body));
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = target.path().parse().unwrap_or_default();
     let draw = recording.recorded.draw.as_ref().map(|draw| (DRAW_HEADER.to_owned(), draw.to_string()));

@@ -11,7 +11,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, request};
-use http_body_util::Full;
 
 use super::RecorderConfig;
 use super::writer::Passing;
@@ -57,10 +56,10 @@ impl Proxy {
     }
 
     /// The request as it goes upstream.
-    fn upwards(&self, parts: &request::Parts, body: Bytes) -> http::Request<Full<Bytes>> {
+    fn upwards(&self, parts: &request::Parts, body: Bytes) -> http::Request<Bytes> {
         let upstream = &self.config.upstream;
         let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let mut request = http::Request::new(Full::new(body));
+        let mut request = http::Request::new(body);
         *request.method_mut() = parts.method.clone();
         // Both halves were parsed from addresses.
         *request.uri_mut() = Uri::try_from(format!("{}{path}", upstream.base_path())).unwrap_or_default();
@@ -93,7 +92,7 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
             return refusal(dialect, StatusCode::BAD_REQUEST, &format!("the request's body: {error}"));
         }
     };
-    let passage = match Passage::open(&proxy.pool, proxy.upwards(&parts, body.clone())).await {
+    let passage = match Passage::open(&proxy.pool, &proxy.upwards(&parts, body.clone())).await {
         Ok(passage) => passage,
         Err(failure) => {
             proxy.tell(Passing::Unanswered);

@@ -1,0 +1,236 @@
+//! From the pieces of a response's body to an answer, as they come.
+//!
+//! Events are decoded in the same turn in which their read was stamped: the stamp stands already, the bytes are still
+//! in the processor's cache, and nothing has to be kept but what the events say.
+
+use std::io::Write;
+use std::time::Duration;
+
+use flate2::write::MultiGzDecoder;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::failure::{ErrorClass, Failure};
+use super::http1::Head;
+use super::socket::Read;
+use crate::timeline::Stamped;
+use crate::wire::{Dialect, Event, EventDecoder, Reply, WireError, sse};
+
+/// The most that is read of a refusal's body: nobody shows more, and a server could go on for ever.
+const MAX_REFUSAL: usize = 64 * 1024;
+
+/// What a response was understood as.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// The events of a stream.
+    pub(super) events: Vec<Stamped>,
+    /// The answer.
+    pub(super) reply: Reply,
+    /// Whether it was streamed.
+    pub(super) streamed: bool,
+}
+
+/// Takes the response to one request.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    dialect: Dialect,
+    /// Whether a stream was asked for.
+    asked_streamed: bool,
+    /// Who is shown each event as it comes.
+    watcher: Option<UnboundedSender<Event>>,
+    body: Body,
+    unpacking: Option<MultiGzDecoder<Vec<u8>>>,
+    failure: Option<Failure>,
+}
+
+#[derive(Debug)]
+enum Body {
+    Unseen,
+    Refusal(Vec<u8>),
+    Whole(Vec<u8>),
+    Stream(Box<Stream>),
+}
+
+impl Receiver {
+    pub(super) fn new(
+        dialect: Dialect,
+        asked_streamed: bool,
+        watcher: Option<UnboundedSender<Event>>,
+    ) -> Self {
+        Self { dialect, asked_streamed, watcher, body: Body::Unseen, unpacking: None, failure: None }
+    }
+
+    /// Takes the next piece of the body.
+    pub(super) fn take(&mut self, head: &Head, piece: &[u8], read: Read) {
+        if self.failure.is_some() {
+            return;
+        }
+        if matches!(self.body, Body::Unseen) {
+            self.begin(head);
+        }
+        let taken = match &mut self.unpacking {
+            None => self.body.take(piece, read),
+            Some(unpacking) => unpack(unpacking, piece).and_then(|piece| self.body.take(&piece, read)),
+        };
+        self.failure = self.failure.take().or(taken.err());
+    }
+
+    /// Whether no more of the body is wanted: it cannot be understood, or is a refusal without end.
+    pub(super) fn is_done(&self) -> bool {
+        self.failure.is_some() || matches!(&self.body, Body::Refusal(said) if said.len() > MAX_REFUSAL)
+    }
+
+    /// Whether the answer is whole, however the body ends.
+    fn is_over(&self) -> bool {
+        matches!(&self.body, Body::Stream(stream) if stream.is_over())
+    }
+
+    /// What was received, once the body came to its end or broke off.
+    ///
+    /// # Errors
+    /// When it is no answer.
+    pub(super) fn finish(mut self, head: &Head, ended: Result<(), Failure>) -> Result<Received, Failure> {
+        if matches!(self.body, Body::Unseen) {
+            self.begin(head);
+        }
+        if let Body::Refusal(said) = &self.body {
+            return Err(refused(head, said));
+        }
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        // How a server ends its body is no part of an answer that is whole.
+        if !self.is_over() {
+            ended?;
+        }
+        match self.body {
+            Body::Stream(stream) => stream.finish(&head.headers),
+            Body::Whole(body) => {
+                let reply = self.dialect.decode_reply(&body)?;
+                Ok(Received { events: Vec::new(), reply, streamed: false })
+            }
+            Body::Unseen | Body::Refusal(_) => Err(refused(head, &[])),
+        }
+    }
+
+    /// Chooses how the body is read by its head.
+    fn begin(&mut self, head: &Head) {
+        let content_type = text(&head.headers, &CONTENT_TYPE);
+        let is_json = content_type.is_some_and(|kind| kind.starts_with("application/json"));
+        self.body = if !head.status.is_success() {
+            Body::Refusal(Vec::new())
+        } else if self.asked_streamed && !is_json {
+            Body::Stream(Box::new(Stream::new(self.dialect, self.watcher.take())))
+        } else {
+            // A few servers ignore `stream`.
+            Body::Whole(Vec::new())
+        };
+        match text(&head.headers, &CONTENT_ENCODING).map(str::trim) {
+            None | Some("" | "identity") => {}
+            Some("gzip" | "x-gzip") => self.unpacking = Some(MultiGzDecoder::new(Vec::new())),
+            Some(coding) => {
+                let unasked = format!("the body came in the coding `{coding}`, which nobody asked for");
+                self.failure = Some(Failure::new(ErrorClass::Parse, unasked));
+            }
+        }
+    }
+}
+
+impl Body {
+    fn take(&mut self, piece: &[u8], read: Read) -> Result<(), Failure> {
+        match self {
+            Self::Unseen => {}
+            Self::Refusal(body) | Self::Whole(body) => body.extend_from_slice(piece),
+            Self::Stream(stream) => stream.feed(read, |frames, sink| frames.push(piece, sink))?,
+        }
+        Ok(())
+    }
+}
+
+/// What comes out of a packed body with this piece.
+fn unpack(unpacking: &mut MultiGzDecoder<Vec<u8>>, piece: &[u8]) -> Result<Vec<u8>, Failure> {
+    let unpacked = unpacking.write_all(piece).and_then(|()| unpacking.flush());
+    unpacked.map_err(|error| Failure::new(ErrorClass::Parse, format!("the body is no gzip: {error}")))?;
+    Ok(std::mem::take(unpacking.get_mut()))
+}
+
+/// The events of a streamed answer.
+#[derive(Debug)]
+struct Stream {
+    frames: sse::Decoder,
+    decoder: EventDecoder,
+    watcher: Option<UnboundedSender<Event>>,
+    fresh: Vec<Event>,
+    events: Vec<Stamped>,
+    /// The read that brought the last piece.
+    last: Option<Read>,
+}
+
+type Sink<'a> = dyn FnMut(sse::Frame<'_>) -> Result<(), WireError> + 'a;
+
+impl Stream {
+    fn new(dialect: Dialect, watcher: Option<UnboundedSender<Event>>) -> Self {
+        let (frames, decoder) = (sse::Decoder::new(), dialect.event_decoder());
+        Self { frames, decoder, watcher, fresh: Vec::new(), events: Vec::new(), last: None }
+    }
+
+    /// Whether the terminal event was seen.
+    fn is_over(&self) -> bool {
+        self.events.last().is_some_and(|stamped| stamped.event == Event::Done)
+    }
+
+    fn feed(
+        &mut self,
+        read: Read,
+        bytes: impl FnOnce(&mut sse::Decoder, &mut Sink<'_>) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
+        let Self { frames, decoder, watcher, fresh, events, last } = self;
+        *last = Some(read);
+        bytes(frames, &mut |frame| {
+            decoder.decode(frame.event, frame.data, fresh)?;
+            if let Some(watcher) = watcher {
+                // Nobody watches any more when whoever asked has gone.
+                fresh.iter().for_each(|event| drop(watcher.send(event.clone())));
+            }
+            events.extend(fresh.drain(..).map(|event| Stamped { at: read.at, read: read.number, event }));
+            Ok(())
+        })
+    }
+
+    fn finish(mut self, headers: &HeaderMap) -> Result<Received, Failure> {
+        if let Some(read) = self.last {
+            self.feed(read, |frames, sink| frames.finish(sink))?;
+        }
+        self.decoder.finish().map_err(|error| match text(headers, &CONTENT_TYPE) {
+            Some(kind) if self.events.is_empty() && !kind.starts_with("text/event-stream") => {
+                Failure::new(ErrorClass::Parse, format!("a stream was asked for and `{kind}` came"))
+            }
+            _ => error.into(),
+        })?;
+        let reply = Reply::from_events(self.events.iter().map(|stamped| &stamped.event));
+        Ok(Received { events: self.events, reply, streamed: true })
+    }
+}
+
+/// The failure of a response whose status is not a success, in the server's own words.
+fn refused(head: &Head, body: &[u8]) -> Failure {
+    let status = head.status.as_u16();
+    let said = match Dialect::decode_error(Dialect::OpenAi, body) {
+        Some(error) => error.to_string(),
+        None => String::from_utf8_lossy(body).trim().to_owned(),
+    };
+    let message = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
+    Failure { class: ErrorClass::of_status(status), message, retry_after: retry_after(&head.headers) }
+}
+
+/// `retry-after` in seconds, the only form that LLM providers send.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = text(headers, &RETRY_AFTER)?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// A header's text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: impl http::header::AsHeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

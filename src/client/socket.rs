@@ -1,0 +1,122 @@
+//! The socket of a connection, plain or under TLS, that knows when it was read.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+
+/// When a read returned, and which one it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Read {
+    /// When it returned; below TLS, where there is TLS.
+    pub(crate) at: Instant,
+    /// Its number among the reads of the response, from 0.
+    pub(crate) number: u32,
+}
+
+/// A TCP socket that notes when its last read returned, and counts its reads.
+#[derive(Debug)]
+pub(crate) struct Clocked {
+    tcp: TcpStream,
+    last: Instant,
+    reads: u32,
+}
+
+impl Clocked {
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        Self { tcp, last: Instant::now(), reads: 0 }
+    }
+}
+
+impl AsyncRead for Clocked {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.tcp).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.last = Instant::now();
+            self.reads = self.reads.wrapping_add(1);
+        }
+        polled
+    }
+}
+
+/// Writes pass through.
+impl AsyncWrite for Clocked {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+/// What HTTP is spoken on: the socket itself, or TLS over it.
+#[derive(Debug)]
+pub(crate) struct Socket(Either<Clocked, Box<TlsStream<Clocked>>>);
+
+impl Socket {
+    pub(crate) fn plain(tcp: Clocked) -> Self {
+        Self(Either::Left(tcp))
+    }
+
+    pub(crate) fn tls(stream: TlsStream<Clocked>) -> Self {
+        Self(Either::Right(Box::new(stream)))
+    }
+
+    /// The number of reads so far, below TLS.
+    pub(crate) fn reads(&self) -> u32 {
+        self.clocked().reads
+    }
+
+    /// The last read, numbered from where [`reads`](Self::reads) stood before the response.
+    pub(crate) fn last_read(&self, before: u32) -> Read {
+        let Clocked { last, reads, .. } = self.clocked();
+        // What TLS had taken in before and gives out only now belongs to the first read.
+        Read { at: *last, number: reads.wrapping_sub(before).saturating_sub(1) }
+    }
+
+    fn clocked(&self) -> &Clocked {
+        match &self.0 {
+            Either::Left(tcp) => tcp,
+            Either::Right(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
