@@ -92,14 +92,14 @@ impl Engine<'_> {
         let start = Event::Start { id: turn.id.clone(), model: ask.model.clone() };
         let mut script = Script { clock: overhead + prefill, events: Vec::new() };
         script.say(start);
-        script.say(Event::Usage(Usage {
+        script.say(Event::Usage(Box::new(Usage {
             output: usage.output.map(|output| output.min(1)),
             reasoning: None,
             ..usage
-        }));
+        })));
         self.speak(&answer, ask.thinking, turn, &mut script);
         let decode = script.clock - (overhead + prefill);
-        script.say(Event::Usage(usage));
+        script.say(Event::Usage(Box::new(usage)));
         script.say(Event::Finish(answer.stop));
         script.say(Event::Done);
         Schedule { overhead, prefill, decode, events: script.events, usage }

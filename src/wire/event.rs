@@ -41,7 +41,7 @@ pub enum Event {
         index: usize,
     },
     /// Tokens used so far; cumulative, so that the last one counts.
-    Usage(Usage),
+    Usage(Box<Usage>),
     /// The model stopped.
     Finish(StopReason),
     /// The terminal event: `message_stop`, `[DONE]`. A stream that ends without one was cut.

@@ -33,8 +33,8 @@ impl Deref for Text<'_> {
 }
 
 /// The text that has something in it.
-pub(super) fn filled(text: Option<Text<'_>>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).map(Text::into_owned)
+pub(super) fn filled<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
+    text.map(Deref::deref).filter(|text: &&str| !text.is_empty())
 }
 
 /// Content that is one string or a list of parts.

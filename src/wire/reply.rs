@@ -37,7 +37,7 @@ impl Reply {
                 Event::Signature { index, signature } => {
                     open(&mut blocks, *index, || BlockKind::Thinking).label.push_str(signature);
                 }
-                Event::Usage(usage) => reply.usage = *usage,
+                Event::Usage(usage) => reply.usage = **usage,
                 Event::Finish(stop) => reply.stop = Some(stop.clone()),
                 Event::BlockStop { .. } | Event::Done | Event::Ping | Event::Unknown(_) => {}
             }

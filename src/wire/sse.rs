@@ -57,6 +57,12 @@ impl Decoder {
     ) -> Result<(), WireError> {
         let mut bytes = if self.after_cr { self.without_line_feed(bytes) } else { bytes };
         while let Some(at) = memchr2(b'\n', b'\r', bytes) {
+            if let Some(data) = self.whole_event(bytes, at) {
+                self.offset += at as u64 + 2;
+                sink(Frame { event: "", data: utf8(data)?, end: self.offset })?;
+                bytes = &bytes[at + 2..];
+                continue;
+            }
             self.offset += at as u64 + 1;
             self.end_line(&bytes[..at], sink)?;
             let rest = &bytes[at + 1..];
@@ -65,6 +71,14 @@ impl Decoder {
         self.offset += bytes.len() as u64;
         self.line.extend_from_slice(bytes);
         Ok(())
+    }
+
+    /// The data of an event that is nothing but one line of it, ending at `at`, and the blank line after: most are, and
+    /// need not be copied.
+    fn whole_event<'b>(&self, bytes: &'b [u8], at: usize) -> Option<&'b [u8]> {
+        let is_fresh = self.line.is_empty() && !self.has_data && self.event.is_empty() && self.past_first_line;
+        let data = bytes[..at].strip_prefix(b"data:").filter(|_| is_fresh && bytes[at..].starts_with(b"\n\n"))?;
+        Some(data.strip_prefix(b" ").unwrap_or(data))
     }
 
     /// Ends the body: dispatches the event that lacks nothing but its line ends.
@@ -123,10 +137,7 @@ impl Decoder {
         if line.is_empty() {
             return self.dispatch(sink);
         }
-        let line = std::str::from_utf8(line).map_err(|error| WireError::Parse {
-            what: "a line of the event stream",
-            reason: error.to_string(),
-        })?;
+        let line = utf8(line)?;
         let (field, value) = match memchr(b':', line.as_bytes()) {
             Some(colon) => {
                 (&line[..colon], line[colon + 1..].strip_prefix(' ').unwrap_or(&line[colon + 1..]))
@@ -164,4 +175,11 @@ impl Decoder {
         self.data.clear();
         sunk
     }
+}
+
+fn utf8(line: &[u8]) -> Result<&str, WireError> {
+    std::str::from_utf8(line).map_err(|error| WireError::Parse {
+        what: "a line of the event stream",
+        reason: error.to_string(),
+    })
 }

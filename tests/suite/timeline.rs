@@ -134,7 +134,7 @@ fn role_empty_signature_and_block_events_are_not_content() {
         .at(200, text("Hello"))
         .at(300, Event::BlockStop { index: 0 })
         .at(310, Event::Finish(StopReason::EndTurn))
-        .at(320, Event::Usage(usage(2, None)))
+        .at(320, Event::Usage(Box::new(usage(2, None))))
         .done();
     assert_eq!(ms(&timeline, Metric::TTFT), Some(200.0));
     assert_eq!(ms(&timeline, Metric::TOTAL), Some(200.0));
@@ -177,7 +177,7 @@ fn hidden_thinking_is_noticed_and_ttft_equals_ttfot() {
     let hints = [
         Event::BlockStart { index: 0, block: BlockKind::Thinking },
         Event::Signature { index: 0, signature: "c2ln".into() },
-        Event::Usage(usage(50, Some(40))),
+        Event::Usage(Box::new(usage(50, Some(40)))),
     ];
     for hint in hints {
         let timeline = Exchange::streamed().at(20, hint).at(900, text("Yes")).done();
@@ -341,7 +341,7 @@ fn the_servers_usage_counts_before_the_events() {
 
 #[test]
 fn a_cut_stream_has_no_token_count() {
-    let timeline = Exchange::streamed().at(10, Event::Usage(usage(1, None))).at(200, text("Hel")).end(210);
+    let timeline = Exchange::streamed().at(10, Event::Usage(Box::new(usage(1, None)))).at(200, text("Hel")).end(210);
     assert!(!timeline.finished());
     assert_eq!(TokenCount::of(&usage(1, None), &timeline), TokenCount::default());
 }

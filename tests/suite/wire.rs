@@ -348,7 +348,7 @@ impl Answer {
     fn script(&self) -> Vec<Event> {
         let mut events = vec![
             Event::Start { id: "msg_1".into(), model: "a-model".into() },
-            Event::Usage(self.first),
+            Event::Usage(Box::new(self.first)),
             Event::Ping,
         ];
         for (index, (block, pieces)) in self.blocks.iter().enumerate() {
@@ -367,7 +367,7 @@ impl Answer {
             }
             events.push(Event::BlockStop { index });
         }
-        events.extend([Event::Usage(self.last), Event::Finish(self.stop.clone()), Event::Done]);
+        events.extend([Event::Usage(Box::new(self.last)), Event::Finish(self.stop.clone()), Event::Done]);
         events
     }
 }
@@ -450,7 +450,7 @@ proptest! {
             .filter(|event| !matches!(event, Event::Signature { .. } | Event::Usage(_) | Event::Ping))
             .collect();
         if include_usage {
-            said.insert(said.len() - 1, Event::Usage(last));
+            said.insert(said.len() - 1, Event::Usage(Box::new(last)));
         }
         prop_assert_eq!(read, said);
     }
@@ -468,14 +468,14 @@ proptest! {
         let script: Vec<_> = [start, Event::BlockStart { index: 0, block: BlockKind::Text }]
             .into_iter()
             .chain(pieces.iter().map(text))
-            .chain([Event::BlockStop { index: 0 }, Event::Usage(usage), Event::Finish(StopReason::EndTurn), Event::Done])
+            .chain([Event::BlockStop { index: 0 }, Event::Usage(Box::new(usage)), Event::Finish(StopReason::EndTurn), Event::Done])
             .collect();
         let mut read = decoded(Dialect::Completions, &encoded(Dialect::Completions, include_usage, &script));
         // Usage comes after the finish, and only where it was asked for.
         let without = |events: &[Event]| events.iter().filter(|e| !matches!(e, Event::Usage(_))).cloned().collect::<Vec<_>>();
         prop_assert_eq!(without(&read), without(&script));
         read.retain(|event| matches!(event, Event::Usage(_)));
-        prop_assert_eq!(read, if include_usage { vec![Event::Usage(usage)] } else { Vec::new() });
+        prop_assert_eq!(read, if include_usage { vec![Event::Usage(Box::new(usage))] } else { Vec::new() });
     }
 }
 
@@ -487,7 +487,7 @@ fn anthropic_says_the_start_together_with_the_first_usage() {
     // Then nothing is said before its usage is known
     assert_eq!(start, "");
     let usage = Usage { input: Some(10), cache_read: Some(4), output: Some(1), ..Usage::default() };
-    let said = encoder.encode(&Event::Usage(usage));
+    let said = encoder.encode(&Event::Usage(Box::new(usage)));
     assert!(said.starts_with("event: message_start\ndata: {\"type\":\"message_start\","), "{said}");
     assert!(
         said.contains(r#""usage":{"input_tokens":6,"cache_read_input_tokens":4,"output_tokens":1}"#),
@@ -500,7 +500,7 @@ fn openai_says_null_usage_in_every_chunk_but_the_last() {
     let script = [
         Event::Start { id: "c".into(), model: "m".into() },
         Event::Delta { index: 0, kind: ContentKind::Text, text: "Hi".into() },
-        Event::Usage(Usage { input: Some(3), output: Some(1), ..Usage::default() }),
+        Event::Usage(Box::new(Usage { input: Some(3), output: Some(1), ..Usage::default() })),
         Event::Finish(StopReason::EndTurn),
         Event::Done,
     ];

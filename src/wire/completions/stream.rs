@@ -29,7 +29,7 @@ impl StreamEncoder {
                 self.0.start(id, model);
                 String::new()
             }
-            Event::Usage(usage) => self.0.usage(*usage),
+            Event::Usage(usage) => self.0.usage(**usage),
             Event::Delta { kind: ContentKind::Text | ContentKind::Refusal, text, .. } => {
                 self.0.choice(choice(text, None))
             }

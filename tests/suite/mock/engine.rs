@@ -176,7 +176,7 @@ fn the_first_usage_counts_the_prompt_and_the_last_everything() {
     let usages: Vec<_> = schedule(&Ask::question("hello", 50))
         .events
         .iter()
-        .filter_map(|(_, event)| if let Event::Usage(usage) = event { Some(*usage) } else { None })
+        .filter_map(|(_, event)| if let Event::Usage(usage) = event { Some(**usage) } else { None })
         .collect();
     assert_eq!((usages[0].input, usages[0].output), (Some(100), Some(1)));
     assert_eq!((usages[1].input, usages[1].output), (Some(100), Some(50)));

@@ -20,19 +20,20 @@ const KNOWN: [&str; 8] = [
     "error",
 ];
 
-/// All events in one struct, so that a payload is read once.
+/// All events in one struct, so that a payload is read once. What only a few events have is boxed: what is large is slow
+/// to hand on.
 #[derive(Deserialize)]
 struct Incoming<'a> {
     #[serde(rename = "type", borrow)]
     kind: Option<Text<'a>>,
     #[serde(borrow)]
-    message: Option<MessageHead<'a>>,
+    message: Option<Box<MessageHead<'a>>>,
     index: Option<usize>,
     #[serde(borrow)]
-    content_block: Option<BlockHead<'a>>,
+    content_block: Option<Box<BlockHead<'a>>>,
     #[serde(borrow)]
     delta: Option<DeltaBody<'a>>,
-    usage: Option<UsageBody>,
+    usage: Option<Box<UsageBody>>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
 }
@@ -49,7 +50,7 @@ struct MessageHead<'a> {
     id: Option<Text<'a>>,
     #[serde(borrow)]
     model: Option<Text<'a>>,
-    usage: Option<UsageBody>,
+    usage: Option<Box<UsageBody>>,
 }
 
 #[derive(Deserialize)]
@@ -124,7 +125,7 @@ impl StreamDecoder {
             "message_start" => self.start(incoming.message, out),
             "content_block_start" => {
                 let block = required(incoming.content_block, "content_block")?;
-                self.block_start(required(incoming.index, "index")?, block, out);
+                self.block_start(required(incoming.index, "index")?, &block, out);
             }
             "content_block_delta" => {
                 let delta = required(incoming.delta, "delta")?;
@@ -138,8 +139,8 @@ impl StreamDecoder {
             }
             "message_delta" => {
                 self.use_tokens(incoming.usage, out);
-                let stop = json::filled(incoming.delta.and_then(|delta| delta.stop_reason));
-                out.extend(stop.map(|word| Event::Finish(StopReason::from_word(&word))));
+                let stop = json::filled(incoming.delta.as_ref().and_then(|delta| delta.stop_reason.as_ref()));
+                out.extend(stop.map(|word| Event::Finish(StopReason::from_word(word))));
             }
             "message_stop" => {
                 self.done = true;
@@ -156,31 +157,31 @@ impl StreamDecoder {
         if self.done { Ok(()) } else { Err(WireError::Truncated { expected: "message_stop" }) }
     }
 
-    fn start(&mut self, message: Option<MessageHead<'_>>, out: &mut Vec<Event>) {
+    fn start(&mut self, message: Option<Box<MessageHead<'_>>>, out: &mut Vec<Event>) {
         let (id, model, usage) = message.map_or((None, None, None), |m| (m.id, m.model, m.usage));
         let owned = |text: Option<Text<'_>>| text.map(Text::into_owned).unwrap_or_default();
         out.push(Event::Start { id: owned(id), model: owned(model) });
         self.use_tokens(usage, out);
     }
 
-    fn use_tokens(&mut self, usage: Option<UsageBody>, out: &mut Vec<Event>) {
+    fn use_tokens(&mut self, usage: Option<Box<UsageBody>>, out: &mut Vec<Event>) {
         if let Some(usage) = usage.filter(|usage| !usage.is_empty()) {
-            self.usage.merge(usage);
-            out.push(Event::Usage(self.usage.into()));
+            self.usage.merge(*usage);
+            out.push(Event::Usage(Box::new(self.usage.into())));
         }
     }
 
-    fn block_start(&mut self, index: usize, block: BlockHead<'_>, out: &mut Vec<Event>) {
-        let owned = |text: Option<Text<'_>>| text.map(Text::into_owned).unwrap_or_default();
+    fn block_start(&mut self, index: usize, block: &BlockHead<'_>, out: &mut Vec<Event>) {
+        let owned = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
         // A block may begin with content, though Anthropic's own begin empty.
         let (block, kind, text) = match &*block.kind {
-            "text" => (BlockKind::Text, ContentKind::Text, json::filled(block.text)),
-            "thinking" => (BlockKind::Thinking, ContentKind::Thinking, json::filled(block.thinking)),
+            "text" => (BlockKind::Text, ContentKind::Text, json::filled(block.text.as_ref())),
+            "thinking" => (BlockKind::Thinking, ContentKind::Thinking, json::filled(block.thinking.as_ref())),
             "redacted_thinking" => (BlockKind::Thinking, ContentKind::Thinking, None),
             "tool_use" | "server_tool_use" | "mcp_tool_use" => {
-                let tool = BlockKind::Tool { id: owned(block.id), name: owned(block.name) };
+                let tool = BlockKind::Tool { id: owned(&block.id), name: owned(&block.name) };
                 let input = block.input.map(RawValue::get).filter(|input| *input != "{}");
-                (tool, ContentKind::ToolArguments, input.map(str::to_owned))
+                (tool, ContentKind::ToolArguments, input)
             }
             strange => {
                 self.strange.push(index);
@@ -188,7 +189,7 @@ impl StreamDecoder {
             }
         };
         out.push(Event::BlockStart { index, block });
-        out.extend(text.map(|text| Event::Delta { index, kind, text }));
+        out.extend(text.map(|text| Event::Delta { index, kind, text: text.to_owned() }));
     }
 }
 

@@ -78,7 +78,7 @@ impl StreamEncoder {
     pub(in crate::wire) fn encode(&mut self, event: &Event) -> String {
         let mut text = String::new();
         if let Some((id, model)) = self.start.take() {
-            let usage = if let Event::Usage(usage) = event { Some(*usage) } else { None };
+            let usage = if let Event::Usage(usage) = event { Some(**usage) } else { None };
             text.push_str(&message_start(&id, &model, usage));
             if usage.is_some() {
                 return text;
@@ -92,7 +92,7 @@ impl StreamEncoder {
         }
         match event {
             Event::Start { id, model } => self.start = Some((id.clone(), model.clone())),
-            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Usage(usage) => self.usage = Some(**usage),
             Event::Unknown(kind) => text.push_str(&server_sent(kind, &Unknown { kind })),
             event => {
                 if let Some((name, outgoing)) = on_its_own(event) {

@@ -21,7 +21,8 @@ struct Chunk<'a> {
     object: Option<Text<'a>>,
     #[serde(borrow)]
     choices: Option<Vec<Choice<'a>>>,
-    usage: Option<UsageBody>,
+    /// Boxed, since most chunks have none: what is large is slow to hand on.
+    usage: Option<Box<UsageBody>>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
 }
@@ -120,7 +121,7 @@ impl StreamDecoder {
                 stated.map_or_else(|| json::wrong(WHAT, "its error cannot be read"), WireError::MidStream)
             );
         }
-        self.chunk(chunk, out);
+        self.chunk(&chunk, out);
         Ok(())
     }
 
@@ -128,51 +129,56 @@ impl StreamDecoder {
         if self.done || self.finished { Ok(()) } else { Err(WireError::Truncated { expected: TERMINATOR }) }
     }
 
-    fn chunk(&mut self, chunk: Chunk<'_>, out: &mut Vec<Event>) {
+    fn chunk(&mut self, chunk: &Chunk<'_>, out: &mut Vec<Event>) {
         // Azure's first chunk is about its content filter: it names no answer, and has no choice.
         let names = chunk.id.as_deref().is_some_and(|id| !id.is_empty());
         let chooses = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
         if !self.started && (names || chooses) {
             self.started = true;
-            let owned = |text: Option<Text<'_>>| text.map(Text::into_owned).unwrap_or_default();
-            out.push(Event::Start { id: owned(chunk.id), model: owned(chunk.model) });
+            let owned = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
+            out.push(Event::Start { id: owned(&chunk.id), model: owned(&chunk.model) });
         }
         // Usage stands before a finish in the same chunk, as it does in other dialects.
         let mut finish = None;
-        for choice in chunk.choices.into_iter().flatten().filter(|choice| choice.index.unwrap_or(0) == 0) {
-            let said = choice.text.map(|text| Delta { content: Some(text), ..Delta::default() });
-            if let Some(delta) = choice.delta.or(said) {
-                self.delta(delta, out);
+        for choice in chunk.choices.iter().flatten().filter(|choice| choice.index.unwrap_or(0) == 0) {
+            match (&choice.delta, &choice.text) {
+                (Some(delta), _) => self.delta(delta, out),
+                (None, Some(text)) => self.piece(ContentKind::Text, text, out),
+                (None, None) => {}
             }
-            finish = json::filled(choice.finish_reason).or(finish);
+            finish = json::filled(choice.finish_reason.as_ref()).or(finish);
         }
         let finish = finish.filter(|_| !std::mem::replace(&mut self.finished, true));
         if finish.is_some() {
             self.end_block(out);
         }
-        if let Some(usage) = chunk.usage {
+        if let Some(usage) = &chunk.usage {
             self.usage = usage.over(self.usage);
-            out.push(Event::Usage(self.usage));
+            out.push(Event::Usage(Box::new(self.usage)));
         }
-        out.extend(finish.map(|word| Event::Finish(StopReason::from_word(&word))));
+        out.extend(finish.map(|word| Event::Finish(StopReason::from_word(word))));
     }
 
-    fn delta(&mut self, delta: Delta<'_>, out: &mut Vec<Event>) {
+    fn delta(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) {
         // Some servers send the same piece under both names.
-        let thinking = json::filled(delta.reasoning_content).or(json::filled(delta.reasoning));
+        let thinking = json::filled(delta.reasoning_content.as_ref()).or(json::filled(delta.reasoning.as_ref()));
         let pieces = [
             (ContentKind::Thinking, thinking),
-            (ContentKind::Text, json::filled(delta.content)),
-            (ContentKind::Refusal, json::filled(delta.refusal)),
+            (ContentKind::Text, json::filled(delta.content.as_ref())),
+            (ContentKind::Refusal, json::filled(delta.refusal.as_ref())),
         ];
         for (kind, text) in pieces {
-            if let Some(text) = text {
-                let index = self.block(kind, out);
-                out.push(Event::Delta { index, kind, text });
-            }
+            text.into_iter().for_each(|text| self.piece(kind, text, out));
         }
-        for piece in delta.tool_calls.into_iter().flatten() {
+        for piece in delta.tool_calls.iter().flatten() {
             self.tool(piece, out);
+        }
+    }
+
+    fn piece(&mut self, kind: ContentKind, text: &str, out: &mut Vec<Event>) {
+        if !text.is_empty() {
+            let index = self.block(kind, out);
+            out.push(Event::Delta { index, kind, text: text.to_owned() });
         }
     }
 
@@ -188,19 +194,20 @@ impl StreamDecoder {
         }
     }
 
-    fn tool(&mut self, piece: ToolPiece<'_>, out: &mut Vec<Event>) {
-        let (name, arguments) =
-            piece.function.map_or((None, None), |f| (json::filled(f.name), json::filled(f.arguments)));
-        let at = self.tool_at(piece.index, json::filled(piece.id), name.as_deref(), out);
+    fn tool(&mut self, piece: &ToolPiece<'_>, out: &mut Vec<Event>) {
+        let function = piece.function.as_ref();
+        let name = json::filled(function.and_then(|function| function.name.as_ref()));
+        let arguments = json::filled(function.and_then(|function| function.arguments.as_ref()));
+        let at = self.tool_at(piece.index, json::filled(piece.id.as_ref()), name, out);
         let tool = &mut self.tools[at];
         let index = tool.block;
         // A name is said once, even by servers that repeat it with every piece.
         if let Some(name) = name.filter(|name| *name != tool.name) {
-            tool.name.push_str(&name);
-            out.push(Event::Delta { index, kind: ContentKind::ToolName, text: name });
+            tool.name.push_str(name);
+            out.push(Event::Delta { index, kind: ContentKind::ToolName, text: name.to_owned() });
         }
         if let Some(text) = arguments {
-            out.push(Event::Delta { index, kind: ContentKind::ToolArguments, text });
+            out.push(Event::Delta { index, kind: ContentKind::ToolArguments, text: text.to_owned() });
         }
     }
 
@@ -208,17 +215,17 @@ impl StreamDecoder {
     fn tool_at(
         &mut self,
         call: Option<usize>,
-        id: Option<String>,
+        id: Option<&str>,
         name: Option<&str>,
         out: &mut Vec<Event>,
     ) -> usize {
-        let known = match (call, &id) {
+        let known = match (call, id) {
             (Some(call), _) => self.tools.iter().position(|tool| tool.call == call),
-            (None, Some(id)) => self.tools.iter().position(|tool| tool.id == *id),
+            (None, Some(id)) => self.tools.iter().position(|tool| tool.id == id),
             (None, None) => self.tools.len().checked_sub(1),
         };
         known.unwrap_or_else(|| {
-            let id = id.unwrap_or_default();
+            let id = id.unwrap_or_default().to_owned();
             let kind = BlockKind::Tool { id: id.clone(), name: name.unwrap_or_default().to_owned() };
             let block = self.begin(Current::Tool, kind, out);
             let call = call.unwrap_or(self.tools.len());

@@ -62,7 +62,7 @@ impl StreamEncoder {
                 self.chunks.start(id, model);
                 self.delta(Delta { role: Some("assistant"), content: Some(""), ..Delta::default() })
             }
-            Event::Usage(usage) => self.chunks.usage(*usage),
+            Event::Usage(usage) => self.chunks.usage(**usage),
             Event::BlockStart { index, block: BlockKind::Tool { id, name } } => {
                 self.tools.push(*index);
                 self.tool(*index, Some(id), Some(name), "")
