@@ -65,6 +65,7 @@ enum Command {
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
+    crate::instrument::serve_if_asked();
     let parsed = Cli::from_arg_matches(&help::command().get_matches());
     let result = match parsed.unwrap_or_else(|error| error.exit()).command {
         Command::Baseline(args) => baseline::run(&args),
