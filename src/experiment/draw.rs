@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::group::{Arm, CacheState, Group};
 use crate::client::{Road, Watch};
-use crate::load::precisely;
+use crate::instrument::precisely;
 use crate::metric::Metric;
 use crate::seed::DrawId;
 use crate::session::{AskError, Place, RequestRecord, Session};

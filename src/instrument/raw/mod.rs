@@ -140,7 +140,7 @@ pub fn read(asking: &Asking) -> io::Result<Reading> {
 }
 
 /// When the stream of that number begins, after the first one.
-fn delay(asking: &Asking, stream: usize) -> Duration {
+pub(super) fn delay(asking: &Asking, stream: usize) -> Duration {
     asking.over.mul_f64(stream as f64 / asking.streams.max(1) as f64)
 }
 
@@ -160,6 +160,6 @@ fn connect(asking: &Asking, poll: &Poll) -> io::Result<Vec<Stream>> {
 /// As [`read`].
 pub async fn read_aside(asking: Asking) -> io::Result<Reading> {
     let (done, result) = tokio::sync::oneshot::channel();
-    thread::Builder::new().name("raw-reader".into()).spawn(move || done.send(read(&asking)))?;
+    thread::Builder::new().name("raw-reader".into()).spawn(move || drop(done.send(read(&asking))))?;
     result.await.map_err(io::Error::other)?
 }

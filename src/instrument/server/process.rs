@@ -85,6 +85,7 @@ pub enum TruthError {
 pub struct TruthServer {
     process: Child,
     address: SocketAddr,
+    plan: Plan,
 }
 
 impl TruthServer {
@@ -110,7 +111,7 @@ impl TruthServer {
             .stdout(Stdio::piped())
             .spawn()?;
         match greeting(&mut process) {
-            Ok(address) => Ok(Self { process, address }),
+            Ok(address) => Ok(Self { process, address, plan: *plan }),
             Err(error) => {
                 // Whatever was started need not end with its standard input.
                 let _ = process.kill();
@@ -123,6 +124,11 @@ impl TruthServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it answers, and when.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// The address of its root. Any path is answered.
