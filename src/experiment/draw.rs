@@ -175,6 +175,7 @@ impl<'a> Draw<'a> {
             repeat: self.repeat,
             branch: self.branch.trim_start_matches('#').to_owned(),
             once: self.arm.cache == CacheState::Cold,
+            held: Duration::ZERO,
             road: *road,
             draw: DrawId {
                 scenario: self.group.name.clone(),
