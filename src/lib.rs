@@ -32,6 +32,7 @@ pub mod client;
 pub mod embedding;
 pub mod experiment;
 pub mod gate;
+pub mod instrument;
 pub mod load;
 pub mod metric;
 pub mod mock;

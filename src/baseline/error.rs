@@ -36,6 +36,16 @@ pub enum BaselineError {
         /// The run's summary.
         path: PathBuf,
     },
+    /// The instrument that measured was past its bounds.
+    #[error("the latest run of {bench} is INVALID ({}): {reason}; run `cargo bench --bench {bench}` again on a machine that does nothing else", path.display())]
+    Invalid {
+        /// The bench.
+        bench: String,
+        /// The run's summary.
+        path: PathBuf,
+        /// What was past its bounds, in words.
+        reason: String,
+    },
     /// The run left no files of Criterion's.
     #[error("the latest run of {bench} left no samples ({}): run `cargo bench --bench {bench}`; cargo-criterion keeps its samples to itself", path.display())]
     NoSamples {

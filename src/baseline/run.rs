@@ -78,9 +78,19 @@ pub(super) struct Run {
     metrics_version: u32,
     #[serde(default)]
     scenario_hash: Option<String>,
+    #[serde(default)]
+    instrument: Instrument,
     pub(super) benchmarks: Vec<RunBenchmark>,
     #[serde(skip)]
     path: PathBuf,
+}
+
+/// What a run says of the instrument that measured it. Runs that are older than it say nothing.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Instrument {
+    valid: Option<bool>,
+    #[serde(default)]
+    reasons: Vec<String>,
 }
 
 /// The newest run of a bench under Criterion's directory, held to its hashes.
@@ -129,7 +139,7 @@ fn newest_summary(directory: &Path) -> Option<PathBuf> {
 }
 
 impl Run {
-    /// The newest run of a bench, which must have ended.
+    /// The newest run of a bench, which must have ended, and was measured with an instrument within its bounds.
     pub(super) fn latest(criterion_home: &Path, bench: &str) -> Result<Self, BaselineError> {
         let directory = records(criterion_home, bench);
         let path = newest_summary(&directory)
@@ -137,6 +147,10 @@ impl Run {
         let mut run: Self = read_versioned(&path, SUMMARY_SCHEMA_VERSION)?;
         if !run.complete {
             return Err(BaselineError::Incomplete { bench: bench.into(), path });
+        }
+        if run.instrument.valid == Some(false) {
+            let reason = run.instrument.reasons.join("; ");
+            return Err(BaselineError::Invalid { bench: bench.into(), path, reason });
         }
         if run.benchmarks.iter().all(|benchmark| benchmark.sample_hash.is_none()) {
             return Err(BaselineError::NoSamples { bench: bench.into(), path });

@@ -16,7 +16,7 @@ use super::command_line::{self, CommandLine, Mode, Refusal};
 use crate::baseline::{self, BenchmarkInfo};
 use crate::experiment::{Arm, Group, GroupSummary, Rounds, RunError};
 use crate::metric::Metric;
-use crate::report::{json::RunSummary, progress::Progress, say, table};
+use crate::report::{instrument, json::RunSummary, progress::Progress, say, table};
 use crate::run::{self, Extent, Selection};
 use crate::session::{BudgetError, Journal, Session, SessionError};
 use crate::settings::{Environment, Settings, SettingsError, TargetKind};
@@ -144,6 +144,9 @@ impl<'a> Bench<'a> {
         bench.select(groups);
         bench.announce()?;
         bench.observe()?;
+        if bench.line.mode() == Mode::Measure {
+            RUNTIME.block_on(bench.session.check_instrument());
+        }
         Ok(bench)
     }
 
@@ -240,6 +243,10 @@ impl<'a> Bench<'a> {
             self.session.connections(),
             run::doubts(&self.session)
         ));
+        if self.line.mode() == Mode::Measure {
+            let certificate = self.session.certificate(self.session.conduct());
+            instrument::lines(&certificate).iter().for_each(|line| say(&format!("[llmlab] {line}")));
+        }
         self.check_failures(used.requests)
     }
 

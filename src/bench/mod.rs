@@ -24,6 +24,7 @@ pub const EXIT_ERROR: u8 = 2;
 /// The plan comes from the environment ([`crate::settings`]), the rest from Criterion's command line. Live
 /// targets are told nothing before the whole plan was priced and found to fit the budget.
 pub fn main(name: &str, groups: impl IntoIterator<Item = Group>) -> ExitCode {
+    crate::instrument::serve_if_asked();
     let groups = groups.into_iter().collect();
     match driver::run(name, groups) {
         Ok(()) => ExitCode::SUCCESS,

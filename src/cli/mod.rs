@@ -13,7 +13,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 use crate::report::say;
 use commands::{
     baseline, claims, completions, gate, load, man, matrix, mock, profile, record, report, routing, run,
-    scenarios, targets, trend,
+    scenarios, selftest, targets, trend,
 };
 
 /// Exit code of a gate that found something slower.
@@ -53,6 +53,7 @@ enum Command {
     Routing(routing::Args),
     Claims(claims::Args),
     Scenarios(scenarios::Args),
+    Selftest(selftest::Args),
     Targets(targets::Args),
     Mock(mock::Args),
     Profile(profile::Args),
@@ -65,6 +66,7 @@ enum Command {
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
+    crate::instrument::serve_if_asked();
     let parsed = Cli::from_arg_matches(&help::command().get_matches());
     let result = match parsed.unwrap_or_else(|error| error.exit()).command {
         Command::Baseline(args) => baseline::run(&args),
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Routing(args) => routing::run(&args),
         Command::Claims(args) => claims::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Profile(args) => profile::run(&args),

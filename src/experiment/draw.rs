@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::group::{Arm, CacheState, Group};
 use crate::client::{Road, Watch};
-use crate::load::precisely;
+use crate::instrument::precisely;
 use crate::metric::Metric;
 use crate::seed::DrawId;
 use crate::session::{AskError, Place, RequestRecord, Session};
@@ -175,6 +175,7 @@ impl<'a> Draw<'a> {
             repeat: self.repeat,
             branch: self.branch.trim_start_matches('#').to_owned(),
             once: self.arm.cache == CacheState::Cold,
+            held: Duration::ZERO,
             road: *road,
             draw: DrawId {
                 scenario: self.group.name.clone(),

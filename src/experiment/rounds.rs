@@ -139,6 +139,8 @@ impl Rounds {
             planned: self.planned,
         });
         let order = self.order(number);
+        let session = Arc::clone(&self.session);
+        let _measuring = session.measuring();
         let mut observations = vec![None; self.group.arms.len()];
         for (position, &arm) in order.iter().enumerate() {
             match Box::pin(self.observe(arm, number, position as u32)).await {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, try_join_all};
 
 use super::{Extent, Schedule};
+use crate::instrument::precisely;
 
 /// Sends request number so-and-so, counted from 0 in the order of the starts, that was meant to start at a moment.
 pub type Sending<'a, T, E> = dyn Fn(u32, Instant) -> BoxFuture<'a, Result<T, E>> + Sync + 'a;
@@ -55,15 +56,4 @@ async fn closed<'a, T, E>(
         }
     });
     Ok(try_join_all(work).await?.into_iter().flatten().collect())
-}
-
-/// How much later than asked a timer of the runtime may ring.
-const TIMER: Duration = Duration::from_millis(1);
-
-/// Waits until `deadline`, the end of it with a busy task: a runtime's timer rings up to a millisecond late.
-pub(crate) async fn precisely(deadline: Instant) {
-    tokio::time::sleep_until((deadline.checked_sub(TIMER).unwrap_or(deadline)).into()).await;
-    while Instant::now() < deadline {
-        tokio::task::yield_now().await;
-    }
 }

@@ -20,7 +20,6 @@ mod slo;
 mod trace;
 
 pub use bounds::Bounds;
-pub(crate) use drive::precisely;
 pub use drive::{Sending, drive};
 pub use file::FileError;
 pub use findings::{Cache, Findings, Latency, SloFindings, Third};

@@ -11,6 +11,8 @@ use tokio::sync::Semaphore;
 use super::findings::Findings;
 use super::{CONCURRENCY, Plan, Prompt, Schedule, drive};
 use crate::client::{ErrorClass, Failure};
+use crate::instrument::Conduct;
+use crate::metric::Metric;
 use crate::provenance::Provenance;
 use crate::seed::DrawId;
 use crate::session::{
@@ -185,6 +187,7 @@ impl Load {
     pub async fn drive(&mut self) -> Result<Ending, AskError> {
         self.session.observe(Box::new(self.collected.clone()));
         let load = &*self;
+        let _measuring = load.session.measuring();
         let (started, _) = *load.started.get_or_init(|| (Instant::now(), load.session.late_answers()));
         let send =
             |number, intended| -> BoxFuture<'_, Result<(), Stop>> { Box::pin(load.send(number, intended)) };
@@ -205,6 +208,7 @@ impl Load {
         let late = intended.elapsed().as_nanos() as f64;
         self.lateness.lock().unwrap_or_else(PoisonError::into_inner).push(late);
         // The semaphore is never closed, so the place is free in the end.
+        let waits = Instant::now();
         let _place = match &self.places {
             Some(places) => places.acquire().await.ok(),
             None => None,
@@ -212,7 +216,8 @@ impl Load {
         let prompt = self.plan.prompts.get(number);
         self.sent.fetch_add(1, Ordering::Relaxed);
         let _entered = self.under_way.enter();
-        match self.ask(&prompt, place(&prompt, 1, number), intended).await {
+        let place = Place { held: waits.elapsed(), ..place(&prompt, 1, number) };
+        match self.ask(&prompt, place, intended).await {
             Ok(()) => *self.refused() = None,
             Err(AskError::Failed { failure, .. }) => self.after(&failure).await?,
             Err(AskError::Budget(refused)) => {
@@ -247,6 +252,13 @@ impl Load {
         let ask = Ask { stream, ..Ask::question(Arc::clone(&prompt.text), prompt.max_tokens) };
         let asked = Box::pin(self.session.ask(self.dialect, &place, &ask, intended, None)).await;
         asked.map(drop).map_err(|(error, _)| error)
+    }
+
+    /// What this process did while it sent the load, of which `found` was found.
+    pub fn conduct(&self, found: &Findings) -> Conduct {
+        let first = if found.streamed { Metric::TTFT } else { Metric::TTFB };
+        let ttft = found.offered.and(found.latency(&first)).map(|first| first.p50 / 1e6);
+        Conduct { open_ttft_ms: ttft, ..self.session.conduct() }
     }
 
     /// What was found so far, in numbers; to be called once.

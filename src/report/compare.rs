@@ -166,6 +166,9 @@ fn remarks(first: &Exported, other: &Exported) -> Vec<String> {
         if ours.interrupted {
             remarks.push(format!("{file} was interrupted before its end."));
         }
+        if let Some(reason) = &ours.invalid {
+            remarks.push(format!("{file} is INVALID: {reason}."));
+        }
     }
     remarks
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::destination::Destination;
 use crate::baseline::RunBenchmark;
 use crate::experiment::{GroupSummary, SUMMARY_SCHEMA_VERSION};
+use crate::instrument::Certificate;
 use crate::metric::DEFINITIONS_VERSION;
 use crate::mock::PacingReport;
 use crate::price::Usd;
@@ -57,13 +58,16 @@ pub struct Totals {
 }
 
 /// What is known of the instrument's own error.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Instrument {
     /// The longest that a read waited for this process, in nanoseconds.
     pub client_lag_max_ns: u64,
     /// How late the mock wrote, compared with its own plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mock_pacing: Option<PacingReport>,
+    /// Its error against known truth, and what it did while it measured.
+    #[serde(flatten)]
+    pub certificate: Certificate,
 }
 
 impl RunSummary {
@@ -89,6 +93,7 @@ impl RunSummary {
             instrument: Instrument {
                 client_lag_max_ns: u64::try_from(session.client_lag().as_nanos()).unwrap_or(u64::MAX),
                 mock_pacing: session.pacing(),
+                certificate: session.certificate(session.conduct()),
             },
             groups,
             benchmarks: Vec::new(),

@@ -11,6 +11,7 @@ pub mod destination;
 pub mod exported;
 pub mod figure;
 pub mod gate;
+pub mod instrument;
 pub mod json;
 pub mod load;
 pub mod matrix;
@@ -21,6 +22,7 @@ pub mod progress;
 pub mod results;
 pub mod routing;
 pub mod scenarios;
+pub mod selftest;
 #[cfg(feature = "cli")]
 pub mod slow;
 pub mod table;

@@ -68,6 +68,7 @@ pub async fn run(
     say(&format!("[llmlab] every request is recorded in {}", journal.path().display()));
     session.observe(Box::new(journal));
     session.observe(Box::new(Progress::default()));
+    session.check_instrument().await;
     let run = Run {
         name,
         session: Arc::new(session),
@@ -260,6 +261,7 @@ impl Run<'_> {
             error,
             smoke: self.options.smoke,
             provenance: provenance.clone(),
+            instrument: Some(self.session.certificate(self.session.conduct())),
             results: self.groups.iter().flat_map(ArmResult::all).collect(),
             verdicts: self.groups.iter().flat_map(|rounds| findings(rounds, &self.rule)).collect(),
             summary: self.groups.iter().map(Rounds::summary).collect(),

@@ -92,6 +92,9 @@ impl Session {
                 None => Box::pin(client.send(ask, intended, &headers)).await,
             };
             let attempt = records.len() as u32 + 1;
+            if attempt == 1 {
+                self.watched.sent(&exchange, place);
+            }
             let record = RequestRecord::of(self, model, place, attempt, &exchange, pricing.as_ref());
             self.budget.spent(record.cost_usd);
             self.publish(&SessionEvent::Exchange(&record));
@@ -124,7 +127,10 @@ impl Session {
     fn note_lag(&self, lag: Duration) {
         let nanoseconds = u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX);
         self.longest_lag.fetch_max(nanoseconds, Ordering::Relaxed);
-        self.late_answers.fetch_add(u64::from(lag > LATE), Ordering::Relaxed);
+        if lag > LATE {
+            self.late_answers.fetch_add(1, Ordering::Relaxed);
+            self.watched.late();
+        }
     }
 
     /// Tells the mock which draw a request is, so that its noise never depends on the order of requests, what its

@@ -8,6 +8,7 @@ mod asking;
 mod budget;
 mod check;
 mod collected;
+mod conduct;
 mod journal;
 mod record;
 mod replay;
@@ -18,16 +19,19 @@ pub use asking::AskError;
 pub use budget::{Budget, BudgetError, Demand, Estimate, Used};
 pub use check::{Asked, Check};
 pub use collected::Collected;
+pub use conduct::Measuring;
 pub use journal::Journal;
 pub use record::{Outcome, Place, RECORD_SCHEMA_VERSION, RequestRecord};
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::catalog::{self, Model, Profile};
 use crate::client::control::{Control, ControlError};
 use crate::client::{Client, TargetError};
+use crate::instrument::TruthCheck;
 use crate::mock::{Defect, Mock, MockError, PacingReport};
 use crate::provenance::{self, Machine, Provenance, Truth, Versions};
 use crate::recorder::{Recorder, RecorderError};
@@ -104,6 +108,8 @@ pub struct Session {
     started: Instant,
     longest_lag: AtomicU64,
     late_answers: AtomicU64,
+    watched: conduct::Watched,
+    truth: OnceLock<Result<TruthCheck, String>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -154,6 +160,8 @@ impl Session {
             started: Instant::now(),
             longest_lag: AtomicU64::new(0),
             late_answers: AtomicU64::new(0),
+            watched: conduct::Watched::default(),
+            truth: OnceLock::new(),
         };
         session.look_at_live_target().await?;
         Ok(session)

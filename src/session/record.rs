@@ -1,6 +1,7 @@
 //! One line for each exchange: the evidence under every figure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,8 @@ pub struct Place {
     pub branch: String,
     /// Whether the prompt must not be sent again once the server has seen it.
     pub once: bool,
+    /// How long it was held back on purpose after it was meant to start: for a place among a limited number.
+    pub held: Duration,
     /// The road that it takes.
     pub road: Road,
     /// The draw: round and step within the arm's turn.

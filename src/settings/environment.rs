@@ -19,7 +19,7 @@ const fn variable(name: &'static str, meaning: &'static str) -> Variable {
 }
 
 /// Every setting.
-pub const VARIABLES: [Variable; 20] = [
+pub const VARIABLES: [Variable; 21] = [
     variable(
         "LLMLAB_TARGET",
         "what answers: mock (default), anthropic, openai, litellm, ollama, vllm, llamacpp, a name of llmlab.toml, DIALECT+URL such as openai+http://127.0.0.1:8080, or cassette:DIR for recordings",
@@ -54,6 +54,10 @@ pub const VARIABLES: [Variable; 20] = [
     variable("LLMLAB_MAX_REQUESTS", "the most requests a run may send"),
     variable("LLMLAB_TIMEOUT", "seconds for a whole exchange (default: 600)"),
     variable("LLMLAB_CONTEXT_TOKENS", "the target's context length, if it does not say"),
+    variable(
+        "LLMLAB_SELFTEST",
+        "off: results come without a check of the instrument against known truth, which takes 0.4 s (default: on)",
+    ),
     variable("LLMLAB_TEST_LIVE", "1: a smoke run (--test) may ask a live target"),
     variable(
         "LLMLAB_TEST_STRICT",

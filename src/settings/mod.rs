@@ -90,6 +90,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How failed exchanges are tried again.
     pub retries: RetryPolicy,
+    /// Whether the instrument is checked against known truth for the results' certificates.
+    pub selftest: bool,
     /// Whether a smoke run (`--test`) may ask a live target.
     pub test_live: bool,
     /// The small model beside the target's, to which easy work may be routed; absent means the simulator's own.
@@ -214,6 +216,7 @@ impl Settings {
                 .map(|directory| RecordSettings { directory: directory.into(), engine: None }),
             timeouts: timeouts(environment)?,
             retries: RetryPolicy::default(),
+            selftest: selftest(environment)?,
             test_live: environment.get("LLMLAB_TEST_LIVE").is_some_and(|value| value == "1"),
             context_tokens: environment.parse("LLMLAB_CONTEXT_TOKENS", "a number of tokens")?,
         })
@@ -223,6 +226,14 @@ impl Settings {
     pub fn simulated() -> Self {
         Self::new(&Environment::default(), &TargetFile::default())
             .unwrap_or_else(|error| unreachable!("the defaults fit: {error}"))
+    }
+}
+
+fn selftest(environment: &Environment) -> Result<bool, SettingsError> {
+    match environment.get("LLMLAB_SELFTEST") {
+        None | Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(_) => Err(environment.misfit("LLMLAB_SELFTEST", "expected on or off")),
     }
 }
 
@@ -303,6 +314,13 @@ mod tests {
     }
 
     #[test]
+    fn the_check_of_the_instrument_is_on_unless_it_is_switched_off() {
+        let is_on = |variables: &[(&str, &str)]| settings(variables).unwrap().selftest;
+        assert!(is_on(&[]) && is_on(&[("LLMLAB_SELFTEST", "on")]));
+        assert!(!is_on(&[("LLMLAB_SELFTEST", "off")]));
+    }
+
+    #[test]
     fn a_misspelt_variable_is_refused_with_the_nearest_name() {
         let text = refusal(&[("LLMLAB_TARGT", "anthropic")]);
         assert!(text.contains("LLMLAB_TARGT") && text.contains("`LLMLAB_TARGET`"), "{text}");
@@ -325,6 +343,7 @@ mod tests {
             ("LLMLAB_MAX_USD", "NaN"),
             ("LLMLAB_TIMEOUT", "-1"),
             ("LLMLAB_TARGET", "nowhere"),
+            ("LLMLAB_SELFTEST", "maybe"),
         ];
         for (name, value) in cases {
             let text = refusal(&[(name, value)]);

@@ -340,6 +340,7 @@ fn every_field_of_the_schemas_is_explained_and_every_object_is_closed() {
         "gate.v1.json",
         "cassette.v1.json",
         "load.v1.json",
+        "selftest.v1.json",
     ] {
         let schema = schema(name);
         jsonschema::meta::validate(&schema).expect("a JSON Schema 2020-12");
@@ -366,6 +367,20 @@ fn explained(at: &str, schema: &Value) {
     for (at, child) in children {
         explained(&at, child);
     }
+}
+
+#[test]
+fn a_selftest_fits_its_schema() {
+    let schema = jsonschema::validator_for(&schema("selftest.v1.json")).expect("a schema");
+    let args = ["selftest", "--streams", "1,4", "--requests", "1", "--runs", "2", "--quick", "--json"];
+    let ran = command("llmlab").args(args).output().expect("llmlab runs");
+    // Whether this machine keeps the bounds does not matter here
+    assert!(matches!(ran.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&ran.stderr));
+    let found = serde_json::from_slice(&ran.stdout).expect("JSON on standard output");
+    assert_valid(&schema, &found);
+    let mut wrong: Value = found;
+    wrong["levels"][0]["client"]["ttft_error"].as_object_mut().expect("an object").remove("n");
+    assert!(!schema.is_valid(&wrong), "a figure without its n");
 }
 
 #[test]

@@ -94,6 +94,25 @@ fn a_run_that_did_not_end_is_refused() {
 }
 
 #[test]
+fn a_run_whose_instrument_was_past_its_bounds_is_refused_with_the_reason() {
+    // Given a baseline, and a later run of a process that had no core to spare
+    let lab = Lab::new();
+    lab.done(&["save", "main"]);
+    lab.measure(SMALL, &[]);
+    lab.edit_summary("/instrument/valid", false.into());
+    lab.edit_summary("/instrument/reasons", vec!["this process used 97% of its cores"].into());
+    // Then neither is it saved nor does it pass
+    lab.refused(&["save", "main"], "is INVALID");
+    lab.refused(&["save", "main", "--bench", "streaming"], "used 97% of its cores");
+    let gated = lab.gate(&[]);
+    assert_eq!(gated.code, Some(2), "{}", gated.stdout);
+    assert!(gated.stderr.contains("INVALID") && gated.stderr.contains("97%"), "{}", gated.stderr);
+    // A run that is older than such certificates is as good as it was
+    lab.edit_summary("/instrument", serde_json::json!({"client_lag_max_ns": 1}));
+    lab.done(&["save", "main"]);
+}
+
+#[test]
 fn without_a_run_it_says_which_command_makes_one() {
     let lab = Lab::empty();
     lab.refused(&["save", "main"], "run `cargo bench` first");

@@ -27,7 +27,7 @@ impl Fixture {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_llmlab"));
         command.args(args).current_dir(self.0.path()).env("CRITERION_HOME", self.0.path());
-        command.env_remove("LLMLAB_TARGET");
+        command.env_remove("LLMLAB_TARGET").env("LLMLAB_SELFTEST", "off");
         command
     }
 

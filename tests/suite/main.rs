@@ -36,6 +36,8 @@ mod routing;
 #[cfg(feature = "cli")]
 mod run;
 mod scalability;
+#[cfg(feature = "cli")]
+mod selftest;
 mod semantic_cache;
 mod sequential;
 mod stamps;
@@ -48,5 +50,6 @@ mod targets;
 mod tasks;
 mod timeline;
 mod topology;
+#[cfg(feature = "cli")]
 mod truth;
 mod wire;

@@ -31,6 +31,7 @@ impl Lab {
         for variable in VARIABLES.map(|variable| variable.name).iter().chain(&["ANTHROPIC_API_KEY"]) {
             command.env_remove(variable);
         }
+        command.env("LLMLAB_SELFTEST", "off");
         command
     }
 

@@ -267,7 +267,7 @@ impl Bench {
         for name in ["LLMLAB_TARGET", "LLMLAB_RUNS", "LLMLAB_SEED", "LLMLAB_MAX_USD", "ANTHROPIC_API_KEY"] {
             command.env_remove(name);
         }
-        command.envs(environment.iter().copied());
+        command.env("LLMLAB_SELFTEST", "off").envs(environment.iter().copied());
         command
     }
 

@@ -11,7 +11,11 @@ use crate::support::Ran;
 /// Runs `llmlab` in a folder of its own, where no bench ever ran.
 fn lab(folder: &Path, args: &[&str]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_llmlab"));
-    command.args(args).current_dir(folder).env("CRITERION_HOME", folder.join("criterion"));
+    command
+        .args(args)
+        .current_dir(folder)
+        .env("CRITERION_HOME", folder.join("criterion"))
+        .env("LLMLAB_SELFTEST", "off");
     Ran::of(command.output().expect("the command runs"))
 }
 

@@ -14,5 +14,6 @@ pub(super) mod report;
 pub(super) mod routing;
 pub(super) mod run;
 pub(super) mod scenarios;
+pub(super) mod selftest;
 pub(super) mod targets;
 pub(super) mod trend;

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
 use crate::experiment::{Draw, RunError};
-use crate::load::precisely;
+use crate::instrument::precisely;
 use crate::mock::Defect;
 use crate::scenario::{Call, Tool};
 

@@ -5,9 +5,11 @@
 mod sentences;
 mod variance;
 
+use super::instrument;
 use super::results::{ArmResult, Comparison, Ending, WHOLE};
 use super::table;
 use crate::experiment::GroupSummary;
+use crate::instrument::Certificate;
 use crate::stats;
 
 const TITLE: &str = "Benchmark Comparison";
@@ -62,6 +64,9 @@ pub fn text(comparison: &Comparison, colour: bool) -> String {
     }
     lines.extend(comparison.verdicts.first().map(sentences::promise));
     lines.push(ending(comparison, paint));
+    if let Some(certificate) = &comparison.instrument {
+        lines.extend(certified(certificate, paint));
+    }
     lines.join("\n")
 }
 
@@ -161,6 +166,13 @@ fn errors(comparison: &Comparison, group: &GroupSummary, paint: Paint) -> Vec<St
         }
     }
     lines
+}
+
+/// What is known of the instrument, and whether it makes the figures worthless.
+fn certified(certificate: &Certificate, paint: Paint) -> Vec<String> {
+    let lines = instrument::lines(certificate);
+    let bad = |line: String| if line.starts_with("INVALID") { paint.bad(&line) } else { line };
+    lines.into_iter().map(bad).collect()
 }
 
 /// Why the run ended, in a sentence.

@@ -30,6 +30,8 @@ pub struct Exported {
     pub source: Source,
     /// Whether the run was interrupted before its end.
     pub interrupted: bool,
+    /// Why the instrument that measured was past its bounds; absent where it was not, or nothing is known of it.
+    pub invalid: Option<String>,
     /// What was measured, in the file's order.
     pub configurations: Vec<Configuration>,
 }
@@ -104,6 +106,7 @@ impl Exported {
             timestamp: raw.timestamp().or_else(|| raw::date_in_name(path)),
             source: raw.source(),
             interrupted: raw.interrupted,
+            invalid: raw.invalid(),
             configurations,
         })
     }

@@ -38,6 +38,7 @@ pub(super) struct Raw {
     pub(super) interrupted: bool,
     #[serde(default)]
     provenance: RawProvenance,
+    instrument: Option<RawInstrument>,
     /// Of a run, or of a comparison of providers.
     results: Option<Vec<RawResult>>,
     /// Of a latency profile.
@@ -46,6 +47,13 @@ pub(super) struct Raw {
     /// Of a throughput profile.
     levels: Option<Vec<RawLevel>>,
     model: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawInstrument {
+    valid: Option<bool>,
+    #[serde(default)]
+    reasons: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,6 +122,12 @@ struct RawStats {
 }
 
 impl Raw {
+    /// Why the figures count for nothing, by the file's own word.
+    pub(super) fn invalid(&self) -> Option<String> {
+        let instrument = self.instrument.as_ref()?;
+        (instrument.valid == Some(false)).then(|| instrument.reasons.join("; "))
+    }
+
     pub(super) fn kind(&self) -> &'static str {
         let flat = |result: &RawResult| result.config.is_none();
         match &self.results {

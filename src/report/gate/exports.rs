@@ -53,6 +53,14 @@ pub enum CompareError {
         /// What it is.
         after_source: String,
     },
+    /// The instrument that measured one of them was past its bounds.
+    #[error("{file} is INVALID: {reason}; measure it again")]
+    Invalid {
+        /// The file.
+        file: String,
+        /// What was past its bounds, in words.
+        reason: String,
+    },
     /// The later one lacks a configuration.
     #[error("{file} lacks the configuration `{name}`")]
     Missing {
@@ -74,7 +82,7 @@ pub enum CompareError {
 /// Judges the latency of every configuration of `before`, each by itself; `warn` and `fail` are fractions.
 ///
 /// # Errors
-/// When the two are of different modes, engines, targets or models, or `after` lacks a configuration or the percentile.
+/// When the two are of different modes, engines, targets or models, one is invalid, or `after` lacks a configuration or the percentile.
 pub fn judge(
     before: &Exported,
     after: &Exported,
@@ -84,6 +92,11 @@ pub fn judge(
 ) -> Result<Judged, CompareError> {
     if before.source != after.source {
         return Err(incomparable(before, after, [before, after].map(source)));
+    }
+    if let Some((file, reason)) =
+        [before, after].into_iter().find_map(|file| Some((file, file.invalid.clone()?)))
+    {
+        return Err(CompareError::Invalid { file: file.path.display().to_string(), reason });
     }
     let mut lines: Vec<String> = [before, after]
         .iter()

@@ -8,7 +8,9 @@ pub use result::{LOAD_SCHEMA_VERSION, LoadResult};
 
 use std::time::Duration;
 
+use super::instrument;
 use crate::client::ErrorClass;
+use crate::instrument::Certificate;
 use crate::load::{Arrivals, CONCURRENCY, Ending, Findings, Latency, Load, MAX_TOKENS, Options, Third};
 use crate::metric::Metric;
 use crate::stats::{self, Percentiles};
@@ -91,7 +93,7 @@ fn row(name: &str, value: &str) -> String {
 }
 
 /// What was found.
-pub fn findings(found: &Findings, load: &Load) -> String {
+pub fn findings(found: &Findings, load: &Load, certificate: &Certificate) -> String {
     let mut lines = vec![String::new(), RULE.into(), "BENCHMARK RESULTS".into(), RULE.into(), String::new()];
     let mut section = |title: &str, rows: Vec<String>| {
         if !rows.is_empty() {
@@ -108,6 +110,7 @@ pub fn findings(found: &Findings, load: &Load) -> String {
     section("Errors", errors(found));
     lines.push(RULE.into());
     lines.extend(found.saturation.sentences.iter().cloned());
+    lines.extend(instrument::lines(certificate));
     let provenance = load.provenance();
     lines.push(format!(
         "{} · n = {} · {} at {} · seed {}",

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::instrument::Certificate;
 use crate::load::{Ending, Findings, Latency, Load, Options, Saturation, Third};
 use crate::metric::Metric;
 use crate::price::Usd;
@@ -44,6 +45,7 @@ pub struct LoadResult<'a> {
     thirds: Vec<ThirdMs>,
     saturation: &'a Saturation,
     client: Client,
+    instrument: Certificate,
     warm_up: WarmUp,
     cost_usd: Option<Usd>,
     dialect: Dialect,
@@ -117,8 +119,8 @@ struct WarmUp {
 }
 
 impl<'a> LoadResult<'a> {
-    /// The result of `load`, which was asked for with `options`.
-    pub fn new(found: &'a Findings, load: &'a Load, options: &'a Options) -> Self {
+    /// The result of `load`, which was asked for with `options` and measured with this instrument.
+    pub fn new(found: &'a Findings, load: &'a Load, options: &'a Options, instrument: Certificate) -> Self {
         Self {
             summary: Summary::of(found),
             schema_version: LOAD_SCHEMA_VERSION,
@@ -146,6 +148,7 @@ impl<'a> LoadResult<'a> {
             thirds: found.thirds.iter().map(ThirdMs::from).collect(),
             saturation: &found.saturation,
             client: Client { late_p99_ms: found.client_late_p99.map(ms), late_answers: found.late_answers },
+            instrument,
             warm_up: WarmUp { requests: load.plan().warm_up, failed: found.cold },
             cost_usd: found.cost,
             dialect: load.dialect(),

@@ -10,6 +10,7 @@ pub mod throughput;
 
 use serde::Serialize;
 
+use crate::instrument::Certificate;
 use crate::profile::{Asking, Statistics};
 use crate::provenance::Provenance;
 use crate::session::{Estimate, Session};
@@ -39,6 +40,8 @@ pub struct Document<Found> {
     pub error: Option<String>,
     /// What the figures are: simulated, replayed or live.
     pub provenance: Provenance,
+    /// What is known of the instrument that measured; null until it is.
+    pub instrument: Option<Certificate>,
     /// The figures.
     #[serde(flatten)]
     pub found: Found,
@@ -51,7 +54,8 @@ impl<Found> Document<Found> {
         let provenance = Provenance { dialect: asking.dialect, model: model.into(), ..of_session };
         let timestamp = provenance.started.clone().into();
         let (schema_version, interrupted, error) = (PROFILE_SCHEMA_VERSION, false, None);
-        Self { schema_version, name, timestamp, interrupted, error, provenance, found }
+        let instrument = None;
+        Self { schema_version, name, timestamp, interrupted, error, provenance, instrument, found }
     }
 
     /// The same with its time as seconds since 1970.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::GroupSummary;
+use crate::instrument::Certificate;
 use crate::price::Usd;
 use crate::provenance::Provenance;
 use crate::stats::{Interval, Noise};
@@ -43,6 +44,9 @@ pub struct Comparison {
     pub smoke: bool,
     /// What the figures are: simulated, replayed or live.
     pub provenance: Provenance,
+    /// What is known of the instrument that measured; null in files that are older than it.
+    #[serde(default)]
+    pub instrument: Option<Certificate>,
     /// The arms, group by group.
     pub results: Vec<ArmResult>,
     /// What follows for each metric of each arm.

@@ -41,6 +41,7 @@ impl Lab {
         for variable in VARIABLES.map(|variable| variable.name).iter().chain(&["NO_COLOR"]) {
             command.env_remove(variable);
         }
+        command.env("LLMLAB_SELFTEST", "off");
         command
     }
 

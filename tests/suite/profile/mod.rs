@@ -36,6 +36,7 @@ impl Lab {
         names.iter().chain(&["LITELLM_API_KEY", "NO_COLOR"]).for_each(|name| {
             command.env_remove(name);
         });
+        command.env("LLMLAB_SELFTEST", "off");
         command
     }
 

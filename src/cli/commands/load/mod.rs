@@ -11,6 +11,7 @@ use anyhow::Context;
 
 use crate::cli::interrupt::Interruptible;
 use crate::cli::{EXIT_ERROR, EXIT_INTERRUPTED, EXIT_REGRESSION, output};
+use crate::instrument::Certificate;
 use crate::load::{Ending, Findings, Load, Options, Plan};
 use crate::report::destination::Destination;
 use crate::report::load::{self as report, Live, LoadResult};
@@ -40,11 +41,20 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let ending = drive(&interruptible, &mut load, journal.as_ref())?;
     let found = load.findings(ending);
-    let kept = args.show(&found, &load, &options, destination);
+    let certificate = certificate(&interruptible, &load, &found);
+    let kept = args.show(&found, &load, &options, certificate, destination);
     let complaint = journal.and_then(|journal| journal.complaint());
     complaint.iter().for_each(|complaint| say(&format!("error: {complaint}")));
     kept?;
     Ok(exit_code(&found, complaint.is_some()))
+}
+
+/// What is known of the instrument. Its check comes after the load, so that the first request waits for nothing; one
+/// that Ctrl-C ended has none.
+fn certificate(interruptible: &Interruptible, load: &Load, found: &Findings) -> Certificate {
+    let conduct = load.conduct(found);
+    interruptible.until_interrupted(load.session().check_instrument());
+    load.session().certificate(conduct)
 }
 
 /// Warms up, and sends what is measured.
@@ -74,13 +84,15 @@ impl Args {
         found: &Findings,
         load: &Load,
         options: &Options,
+        certificate: Certificate,
         destination: Option<Destination>,
     ) -> anyhow::Result<()> {
-        let result = LoadResult::new(found, load, options);
+        if !self.result.json {
+            print(&report::findings(found, load, &certificate))?;
+        }
+        let result = LoadResult::new(found, load, options, certificate);
         if self.result.json {
             print(&serde_json::to_string(&result)?)?;
-        } else {
-            print(&report::findings(found, load))?;
         }
         if let Some(destination) = destination {
             let path = destination.path().to_owned();

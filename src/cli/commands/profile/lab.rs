@@ -12,10 +12,11 @@ use crate::catalog;
 use crate::cli::interrupt::Interruptible;
 use crate::client::control::Control;
 use crate::client::{RetryPolicy, Timeouts};
+use crate::instrument::Certificate;
 use crate::profile::Counted;
 use crate::report::destination::Destination;
 use crate::report::profile::{Document, announcement};
-use crate::report::say;
+use crate::report::{instrument, say};
 use crate::run::doubts;
 use crate::session::{AskError, Estimate, Journal, Observer, Session, SessionError, SessionEvent};
 use crate::settings::{LiveSettings, Settings, TargetKind};
@@ -78,11 +79,13 @@ impl Lab {
 
     /// Does `work` until it is done or somebody presses Ctrl-C.
     pub(super) fn carry_out(&self, work: impl Future<Output = Result<(), AskError>>) -> Ended {
+        let measuring = self.session.measuring();
         let ended = match self.interruptible.until_interrupted(work) {
             None => Ended::Interrupted,
             Some(Ok(())) => Ended::Complete,
             Some(Err(error)) => Ended::Stopped(error.to_string()),
         };
+        drop(measuring);
         self.session.publish(&SessionEvent::GroupDone);
         ended
     }
@@ -97,8 +100,11 @@ impl Lab {
         counted: &Counted,
     ) -> anyhow::Result<u8> {
         let interrupted = matches!(ended, Ended::Interrupted);
-        let document = Document { interrupted, error: ended.error(), ..document };
+        let certificate = self.certificate();
         self.screen.show(text);
+        self.screen.show(&instrument::lines(&certificate).join("\n"));
+        let (error, instrument) = (ended.error(), Some(certificate));
+        let document = Document { interrupted, error, instrument, ..document };
         self.screen.result(&document)?;
         let (sent, connections) = (self.session.budget().used().requests, self.session.connections());
         say(&format!(
@@ -115,6 +121,15 @@ impl Lab {
         }
         self.screen.check().context("could not write to standard output")?;
         Ok(ended.code(counted))
+    }
+}
+
+impl Lab {
+    /// What is known of the instrument. Its check comes after what was measured, unless somebody pressed Ctrl-C.
+    fn certificate(&self) -> Certificate {
+        let conduct = self.session.conduct();
+        self.interruptible.until_interrupted(self.session.check_instrument());
+        self.session.certificate(conduct)
     }
 }
 
