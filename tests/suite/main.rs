@@ -9,6 +9,7 @@ mod cassette;
 mod claims;
 mod client;
 mod concurrency;
+mod conformance;
 mod connection;
 mod defects;
 mod floors;
@@ -47,6 +48,7 @@ mod targets;
 #[cfg(feature = "cli")]
 mod tasks;
 mod timeline;
+mod tls;
 mod topology;
 mod truth;
 mod wire;
