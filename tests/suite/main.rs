@@ -12,6 +12,7 @@ mod concurrency;
 mod conformance;
 mod connection;
 mod defects;
+mod faults;
 mod floors;
 #[cfg(feature = "cli")]
 mod gate;
