@@ -4,8 +4,8 @@ use llmlab::wire::{Dialect, StopReason};
 use serde_json::{Value, json};
 
 use super::all_conform;
+use super::carrier::Carrier;
 use super::corpus::{Fixture, ends_of_events};
-use super::server::Carrier;
 use super::stated::{Figures, Stated};
 
 /// Characters of two bytes in the large event, so that reads cut some of them in two.

@@ -1,42 +1,15 @@
 //! A server that sends an answer in pieces, over whatever carries it, and notes when.
 
-use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::carrier::{Carrier, pauses, writes};
 use super::corpus::Fixture;
 use crate::tls::Identity;
-
-/// How a body travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Carrier {
-    /// An HTTP chunk for each piece.
-    Chunked,
-    /// Head, body and its end in one write.
-    OneWrite,
-    /// Each byte of the response in a write of its own, head and framing included.
-    Bytes,
-    /// A body whose length the head tells.
-    Length,
-    /// HTTP/1.0: the body ends with the connection.
-    Close,
-    /// Chunks with extensions, and trailers after the last.
-    Trailers,
-    /// Two informational responses before the head.
-    Informational,
-    /// Compressed, though nobody asked for it; flushed after each piece.
-    Gzip,
-    /// Chunks over TLS.
-    Tls,
-    /// Frames of HTTP/2.
-    Http2,
-}
 
 /// When the server began to write the head (0) and each piece of the body.
 #[derive(Debug, Clone, Default)]
@@ -50,13 +23,6 @@ impl Written {
     pub(crate) fn times(&self) -> Vec<Instant> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// One write, what it begins, and how many pauses are before it.
-struct Write {
-    bytes: Vec<u8>,
-    begins_piece: bool,
-    pauses: u32,
 }
 
 /// How long the server of a case that stalls does so.
@@ -89,15 +55,6 @@ pub(crate) async fn serve(
     (port, written, serving)
 }
 
-/// How many pauses the server makes before piece `number`: the longest where the case states the longest gap.
-fn pauses(case: &Fixture, number: usize) -> u32 {
-    let longest = case.stated.answer.as_ref().and_then(|figures| figures.max_gap);
-    match longest {
-        Some([_, to]) if to == number => case.stated.pieces as u32 + 3,
-        _ => 1,
-    }
-}
-
 async fn over_http1<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     case: &Fixture,
@@ -106,15 +63,15 @@ async fn over_http1<S: AsyncRead + AsyncWrite + Unpin>(
     times: &Written,
 ) -> std::io::Result<()> {
     read_request(&mut stream).await?;
-    for (number, write) in writes(case, carrier).iter().enumerate() {
-        let stalls = !matches!(carrier, Carrier::OneWrite | Carrier::Bytes);
-        if stalls && write.begins_piece && case.stated.stall_before == Some(number) {
+    let stalls = !matches!(carrier, Carrier::OneWrite | Carrier::Bytes);
+    for write in writes(case, carrier) {
+        if stalls && write.begins.is_some() && case.stated.stall_before == write.begins {
             tokio::time::sleep(STALL).await;
         }
         if write.pauses > 0 {
             tokio::time::sleep(pause * write.pauses).await;
         }
-        if write.begins_piece {
+        if write.begins.is_some() {
             times.note();
         }
         if carrier == Carrier::Bytes {
@@ -151,75 +108,6 @@ async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<(
     }
 }
 
-/// The response in the order of its writes. The head begins piece 0.
-fn writes(case: &Fixture, carrier: Carrier) -> Vec<Write> {
-    let pieces = case.pieces();
-    let kind = if case.streamed { "text/event-stream; charset=utf-8" } else { "application/json" };
-    let head = |version: &str, rest: &str| {
-        format!("HTTP/{version} 200 OK\r\ncontent-type: {kind}\r\ncache-control: no-cache\r\n{rest}\r\n")
-            .into_bytes()
-    };
-    let chunked = head("1.1", "transfer-encoding: chunked\r\n");
-    let chunk = |bytes: &[u8], extension: &str| {
-        [format!("{:x}{extension}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
-    };
-    let chunks = |extension: &str| pieces.iter().map(|piece| chunk(piece, extension)).collect::<Vec<_>>();
-    let plain = || pieces.iter().map(|piece| piece.to_vec()).collect::<Vec<_>>();
-    let last = b"0\r\n\r\n".to_vec();
-    let (head, body, end) = match carrier {
-        Carrier::Chunked | Carrier::Bytes | Carrier::OneWrite | Carrier::Tls | Carrier::Http2 => {
-            (chunked, chunks(""), last)
-        }
-        Carrier::Length => {
-            (head("1.1", &format!("content-length: {}\r\n", case.body.len())), plain(), Vec::new())
-        }
-        Carrier::Close => (head("1.0", ""), plain(), Vec::new()),
-        Carrier::Trailers => {
-            let head = head("1.1", "trailer: x-cost\r\ntransfer-encoding: chunked\r\n");
-            (
-                head,
-                chunks(";part=\"a;b\""),
-                b"0;end\r\nx-cost: 1\r\nserver-timing: total;dur=9\r\n\r\n".to_vec(),
-            )
-        }
-        Carrier::Informational => {
-            let before = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
-            ([&before[..], &chunked].concat(), chunks(""), last)
-        }
-        Carrier::Gzip => {
-            let head = head("1.1", "content-encoding: gzip\r\ntransfer-encoding: chunked\r\n");
-            let (compressed, trailer) = compress(&pieces);
-            let chunks = compressed.iter().map(|piece| chunk(piece, "")).collect();
-            (head, chunks, [chunk(&trailer, ""), last].concat())
-        }
-    };
-    if carrier == Carrier::OneWrite {
-        let bytes = [vec![head], body, vec![end]].concat().concat();
-        return vec![Write { bytes, begins_piece: true, pauses: 0 }];
-    }
-    let pieces = body.into_iter().enumerate().map(|(index, bytes)| Write {
-        bytes,
-        begins_piece: true,
-        pauses: pauses(case, index + 1),
-    });
-    [Write { bytes: head, begins_piece: true, pauses: 0 }]
-        .into_iter()
-        .chain(pieces)
-        .chain([Write { bytes: end, begins_piece: false, pauses: 1 }])
-        .collect()
-}
-
-/// Each piece compressed and flushed, and what ends the whole.
-fn compress(pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Vec<u8>) {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let mut compress = |piece: &&[u8]| {
-        encoder.write_all(piece).and_then(|()| encoder.flush()).expect("memory takes it all");
-        std::mem::take(encoder.get_mut())
-    };
-    let compressed = pieces.iter().map(&mut compress).collect();
-    (compressed, encoder.finish().expect("memory takes it all"))
-}
-
 async fn over_http2(
     stream: tokio::net::TcpStream,
     case: &Fixture,
@@ -251,17 +139,4 @@ async fn over_http2(
     // The connection is served until its client leaves.
     let _ = connection.await;
     Ok(())
-}
-
-#[test]
-fn a_compressed_piece_is_whole_when_it_was_flushed() {
-    let pieces = [&b"data: one\n\n"[..], b"data: two\n\n"];
-    let (compressed, trailer) = compress(&pieces);
-    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
-    for (compressed, piece) in compressed.iter().zip(pieces) {
-        decoder.write_all(compressed).and_then(|()| decoder.flush()).unwrap();
-        assert_eq!(std::mem::take(decoder.get_mut()), piece);
-    }
-    decoder.write_all(&trailer).unwrap();
-    assert_eq!(decoder.finish().unwrap(), b"");
 }

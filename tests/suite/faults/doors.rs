@@ -111,6 +111,21 @@ fn a_load_without_any_answer_is_an_error_that_knows_no_latency() {
     }
 }
 
+#[test]
+fn a_load_that_cannot_begin_names_where_it_was_to_go() {
+    // Given a name that nobody knows, and a server that speaks no TLS
+    let plain = RawServer::start(|_| openai_answer());
+    for origin in ["http://no-such-host.invalid".to_owned(), plain.url().replace("http:", "https:")] {
+        let directory = TempDir::new().expect("a temporary directory");
+        let endpoint = format!("{origin}/v1/chat/completions");
+        // When a load is to ask it, then it says so at once, and shows no figure
+        let ran = llmlab(directory.path(), &["load", "--endpoint", &endpoint, "--json"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&origin), "{}", ran.stderr);
+    }
+    assert!(plain.requests().is_empty());
+}
+
 /// Answers as it was asked: in events, or whole.
 fn answer(request: &Request) -> Vec<Step> {
     if request.body.contains("\"stream\":true") {

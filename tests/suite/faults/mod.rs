@@ -6,6 +6,7 @@
 
 #[cfg(feature = "cli")]
 mod doors;
+mod http2;
 mod places;
 mod refusals;
 mod table;
@@ -88,8 +89,10 @@ async fn meet(fault: &Fault, before: usize) -> Vec<String> {
     }
     let text = next(&client).await;
     wrong.extend((text != "Hello").then(|| named(format!("the next is harmed: {text}"))));
-    let requests = server.requests().len();
-    wrong.extend((requests != before + 2).then(|| named(format!("{requests} requests were sent"))));
+    let requests = server.requests();
+    let alike = requests.iter().all(|request| request.body == requests[0].body);
+    let right = requests.len() == before + 2 && alike;
+    wrong.extend((!right).then(|| named(format!("these requests were sent: {requests:?}"))));
     wrong
 }
 

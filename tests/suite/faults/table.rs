@@ -10,7 +10,7 @@ use crate::support::{LAST_CHUNK, Step, chunk, openai_end, openai_says, plain, st
 pub(super) const SHORT: Duration = Duration::from_millis(300);
 
 /// Long enough for the client to have read what was written before.
-const MOMENT: Duration = Duration::from_millis(20);
+pub(super) const MOMENT: Duration = Duration::from_millis(20);
 
 /// The bound that ends an exchange, if one has to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
