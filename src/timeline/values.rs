@@ -150,18 +150,25 @@ impl Timeline {
         (span > 0.0).then(|| span / (output - 1) as f64)
     }
 
-    /// The end of the first tool call: from then on the tool can be run.
+    /// The end of the first tool call: from then on the tool can be run. Where calls come interleaved, a call whose
+    /// block ended and went on was not complete at that end.
     fn first_tool(&self) -> Option<&Stamped> {
         let mut open = BTreeSet::new();
-        self.events.iter().find(|stamped| match &stamped.event {
-            Event::BlockStart { index, block: BlockKind::Tool { .. } }
-            | Event::Delta { index, kind: ContentKind::ToolName | ContentKind::ToolArguments, .. } => {
-                open.insert(*index);
-                false
+        let mut ends = BTreeMap::new();
+        for stamped in &self.events {
+            match &stamped.event {
+                Event::BlockStart { index, block: BlockKind::Tool { .. } }
+                | Event::Delta { index, kind: ContentKind::ToolName | ContentKind::ToolArguments, .. } => {
+                    open.insert(*index);
+                    ends.remove(index);
+                }
+                Event::BlockStop { index } if open.contains(index) => {
+                    ends.entry(*index).or_insert(stamped);
+                }
+                _ => {}
             }
-            Event::BlockStop { index } => open.contains(index),
-            _ => false,
-        })
+        }
+        ends.into_values().min_by_key(|stamped| stamped.at)
     }
 
     /// When the reader had the whole answer.

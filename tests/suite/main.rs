@@ -9,8 +9,10 @@ mod cassette;
 mod claims;
 mod client;
 mod concurrency;
+mod conformance;
 mod connection;
 mod defects;
+mod faults;
 mod floors;
 #[cfg(feature = "cli")]
 mod gate;
@@ -49,6 +51,7 @@ mod targets;
 #[cfg(feature = "cli")]
 mod tasks;
 mod timeline;
+mod tls;
 mod topology;
 #[cfg(feature = "cli")]
 mod truth;

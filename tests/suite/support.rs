@@ -20,20 +20,29 @@ use tempfile::TempDir;
 /// Long enough for a loaded machine to tell two writes apart.
 pub(crate) const PAUSE: Duration = Duration::from_millis(60);
 
+/// Between two bytes of a server that drips.
+const DRIP: Duration = Duration::from_millis(5);
+
 /// The end of a chunked body.
 pub(crate) const LAST_CHUNK: &str = "0\r\n\r\n";
 
 /// What a server does for one request, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Writes these bytes at once.
     Write(String),
     /// Waits.
     Pause(Duration),
+    /// Writes these bytes over and over, one every few milliseconds, until the client hangs up.
+    Drip(&'static str),
+    /// Writes these bytes over and over, as fast as they are taken, until the client hangs up.
+    Flood(String),
     /// Says nothing more until the client hangs up.
     Silence,
     /// Closes the connection.
     Close,
+    /// Resets the connection: what the client has not read yet is lost to it.
+    Reset,
 }
 
 /// A request as the server read it.
@@ -41,6 +50,8 @@ pub(crate) enum Step {
 pub(crate) struct Request {
     /// The request line and the headers, in lower case.
     pub(crate) head: String,
+    /// The body.
+    pub(crate) body: String,
     /// Its number among all of them, from 0; what only looks around (`GET`) is not counted.
     pub(crate) number: usize,
 }
@@ -111,15 +122,25 @@ struct Served {
 impl Served {
     fn connection(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        while let Some(head) = read_request(&mut stream)? {
+        while let Some((head, body)) = read_request(&mut stream)? {
             if head.starts_with("get ") {
                 stream.write_all(plain(404, "", "no such thing").as_bytes())?;
                 continue;
             }
-            for step in (self.script)(&self.note(head)) {
+            for step in (self.script)(&self.note(head, body)) {
                 match step {
                     Step::Write(text) => stream.write_all(text.as_bytes())?,
                     Step::Pause(time) => thread::sleep(time),
+                    Step::Drip(text) => loop {
+                        for byte in text.as_bytes().chunks(1) {
+                            stream.write_all(byte)?;
+                            thread::sleep(DRIP);
+                        }
+                    },
+                    Step::Flood(text) => loop {
+                        stream.write_all(text.as_bytes())?;
+                    },
+                    Step::Reset => return socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)),
                     Step::Silence => drop(stream.read(&mut [0; 64])?),
                     Step::Close => {
                         drop(stream);
@@ -133,16 +154,16 @@ impl Served {
         Ok(())
     }
 
-    fn note(&self, head: String) -> Request {
+    fn note(&self, head: String, body: String) -> Request {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let request = Request { head, number: requests.len() };
+        let request = Request { head, body, number: requests.len() };
         requests.push(request.clone());
         request
     }
 }
 
-/// Reads a request in full and returns its head; `None` once the client has hung up.
-fn read_request(stream: &mut TcpStream) -> io::Result<Option<String>> {
+/// Reads a request in full and returns its head and body; `None` once the client has hung up.
+fn read_request(stream: &mut TcpStream) -> io::Result<Option<(String, String)>> {
     let mut raw = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -151,7 +172,7 @@ fn read_request(stream: &mut TcpStream) -> io::Result<Option<String>> {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
             let whole = end + 4 + length.unwrap_or(0);
             if raw.len() >= whole {
-                return Ok(Some(head));
+                return Ok(Some((head, String::from_utf8_lossy(&raw[end + 4..whole]).into_owned())));
             }
         }
         match stream.read(&mut buffer)? {

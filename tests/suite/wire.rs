@@ -1,9 +1,6 @@
 //! The wire floor: bytes in, events out, and back.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
-use std::str::FromStr;
 
 use eventsource_stream::Eventsource;
 use futures::{FutureExt, StreamExt, stream};
@@ -16,134 +13,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
+use crate::conformance::corpus::{Fixture, fixtures, summary, understand};
+
 // Fixtures
-
-/// A recorded or written answer, and what it means.
-struct Fixture {
-    name: String,
-    dialect: Dialect,
-    streamed: bool,
-    body: Vec<u8>,
-    expected: Value,
-}
-
-fn fixtures() -> Vec<Fixture> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/conformance");
-    let entries = fs::read_dir(&root).expect("the fixtures are part of the package");
-    let mut folders: Vec<_> = entries
-        .map(|entry| entry.expect("the folder can be listed").path())
-        .filter(|path| path.is_dir())
-        .collect();
-    folders.sort();
-    folders.iter().map(|folder| fixture(folder)).collect()
-}
-
-fn fixture(folder: &std::path::Path) -> Fixture {
-    let name = folder.file_name().expect("a folder has a name").to_string_lossy().into_owned();
-    let dialect = name.split('-').next().expect("a split has a first part");
-    let streamed = folder.join("response.sse").exists();
-    let response = folder.join(if streamed { "response.sse" } else { "response.json" });
-    let expected = fs::read_to_string(folder.join("expected.json"))
-        .unwrap_or_else(|error| panic!("{name} has no expected.json: {error}"));
-    Fixture {
-        dialect: Dialect::from_str(dialect).expect("a folder's name begins with its dialect"),
-        streamed,
-        body: fs::read(response).unwrap_or_else(|error| panic!("{name} has no response: {error}")),
-        expected: serde_json::from_str(&expected).unwrap_or_else(|error| panic!("{name}: {error}")),
-        name,
-    }
-}
-
-/// Everything that was understood before the end, or before the error.
-#[derive(Debug, PartialEq)]
-struct Understood {
-    events: Vec<Event>,
-    frames: Vec<(String, String, u64)>,
-    error: Option<WireError>,
-}
-
-/// Decodes a streamed body that comes in the given pieces.
-fn understand<'a>(dialect: Dialect, pieces: impl IntoIterator<Item = &'a [u8]>) -> Understood {
-    let (mut events, mut frames) = (Vec::new(), Vec::new());
-    let (mut sse, mut decoder) = (Decoder::new(), dialect.event_decoder());
-    let mut sink = |frame: Frame<'_>| {
-        frames.push((frame.event.to_owned(), frame.data.to_owned(), frame.end));
-        decoder.decode(frame.event, frame.data, &mut events)
-    };
-    let read = pieces
-        .into_iter()
-        .try_for_each(|piece| sse.push(piece, &mut sink))
-        .and_then(|()| sse.finish(&mut sink))
-        .and_then(|()| decoder.finish());
-    Understood { events, frames, error: read.err() }
-}
-
-/// The compact form of `expected.json`.
-fn summary(fixture: &Fixture) -> Value {
-    if !fixture.streamed {
-        return match fixture.dialect.decode_reply(&fixture.body) {
-            Ok(reply) => summary_of(&reply, None),
-            Err(error) => json!({ "error": class(&error) }),
-        };
-    }
-    let understood = understand(fixture.dialect, [&*fixture.body]);
-    let mut summary = summary_of(&Reply::from_events(&understood.events), understood.error.as_ref());
-    summary["events"] = understood.events.iter().map(line).collect();
-    summary
-}
-
-fn summary_of(reply: &Reply, error: Option<&WireError>) -> Value {
-    let content = reply.content.iter().map(|content| match content {
-        Content::Text(text) => json!({ "text": text }),
-        Content::Thinking { text, signature } => json!({ "thinking": text, "signature": signature }),
-        Content::ToolUse { id, name, input } => json!({ "tool": name, "id": id, "input": input }),
-        Content::ToolResult { .. } => json!("a tool's result"),
-    });
-    let mut summary = json!({
-        "id": reply.id, "model": reply.model, "content": content.collect::<Vec<_>>(),
-        "stop": reply.stop, "usage": reply.usage,
-    });
-    if let Some(cached) = reply.cached {
-        summary["cached"] = cached.into();
-    }
-    if !reply.extra.is_empty() {
-        summary["extra"] = json!(reply.extra);
-    }
-    if let Some(error) = error {
-        summary["error"] = class(error).into();
-    }
-    summary
-}
-
-fn class(error: &WireError) -> String {
-    match error {
-        WireError::MidStream(error) => format!("mid-stream, {error}"),
-        WireError::Truncated { expected } => format!("truncated before {expected}"),
-        WireError::Parse { what, .. } => format!("parse, {what}"),
-    }
-}
-
-/// An event in one line; content is marked with `+`.
-fn line(event: &Event) -> String {
-    match event {
-        Event::Start { .. } => "start".into(),
-        Event::BlockStart { index, block } => match block {
-            BlockKind::Text => format!("block {index} text"),
-            BlockKind::Thinking => format!("block {index} thinking"),
-            BlockKind::Tool { id, name } => format!("block {index} tool {name} {id}"),
-        },
-        Event::Delta { index, kind, text } => {
-            format!("{} {index} {kind:?} {text:?}", if event.is_content() { '+' } else { '-' })
-        }
-        Event::Signature { index, signature } => format!("signature {index} {signature}"),
-        Event::BlockStop { index } => format!("stop {index}"),
-        Event::Usage(usage) => format!("usage {}", json!(usage)),
-        Event::Finish(stop) => format!("finish {}", json!(stop)),
-        Event::Done => "done".into(),
-        Event::Ping => "ping".into(),
-        Event::Unknown(kind) => format!("unknown {kind}"),
-    }
-}
 
 #[test]
 fn every_conformance_fixture_means_what_it_says() {
