@@ -118,7 +118,7 @@ impl Cassette {
         let mut rounds: BTreeMap<(&str, &str), u32> = BTreeMap::new();
         for draw in self.draws() {
             let last = rounds.entry((&draw.scenario, draw.arm())).or_default();
-            *last = (*last).max(draw.round + 1);
+            *last = (*last).max(draw.round.saturating_add(1));
         }
         rounds.into_values().min()
     }

@@ -134,7 +134,7 @@ impl Recording {
     /// What may be kept of an exchange.
     pub fn new(taken: Taken, recorded: Recorded) -> Self {
         let scrub = Scrub::of(&taken.request_headers, taken.query.as_deref());
-        let body = body(&scrub.bytes(&taken.body));
+        let body = scrub.json(body(&scrub.bytes(&taken.body)));
         Self {
             schema_version: CASSETTE_SCHEMA_VERSION,
             hash: hash(taken.dialect, &body),

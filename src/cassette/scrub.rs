@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use memchr::memmem;
 use regex::bytes::Regex;
+use serde_json::Value;
 
 use super::Chunk;
 
@@ -99,6 +100,18 @@ impl Scrub {
         String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
     }
 
+    /// JSON without secrets, also those that were written with escapes.
+    pub(super) fn json(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.json(item)).collect(),
+            Value::Object(fields) => {
+                fields.into_iter().map(|(name, value)| (self.text(&name), self.json(value))).collect()
+            }
+            other => other,
+        }
+    }
+
     /// Bytes without secrets.
     pub(super) fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         let mut kept = Vec::with_capacity(bytes.len());
@@ -179,6 +192,14 @@ mod tests {
         assert_eq!(own.text(text), [REMOVED; 6].join(" "));
         let words = "ask-what-is-a-task-anyway the bearer responsibilities org-chart sk-short1";
         assert_eq!(own.text(words), words);
+    }
+
+    #[test]
+    fn a_key_with_escapes_is_a_key_once_its_text_is_read() {
+        let text = r#"{"my\u002down-key-1": [{"content": "a my-own\u002dkey-1 b"}], "n": 1}"#;
+        let read = serde_json::from_str(text).unwrap();
+        let expected = serde_json::json!({"[removed]": [{"content": "a [removed] b"}], "n": 1});
+        assert_eq!(scrub("my-own-key-1").json(read), expected);
     }
 
     #[test]

@@ -135,8 +135,8 @@ fn mooncake(text: &str) -> Result<Timed, BadLine> {
     let row = |(line, text): (u64, &str)| {
         let row: MooncakeRow = serde_json::from_str(text)
             .map_err(|error| BadLine { line, reason: without_place(&error.to_string()) })?;
-        let at = finite(row.timestamp / 1e3).map_err(|reason| BadLine { line, reason })?;
-        Ok((at, made(row.input_length, row.output_length, row.hash_ids)))
+        timed(row.timestamp / 1e3, row.input_length, row.output_length, row.hash_ids)
+            .map_err(|reason| BadLine { line, reason })
     };
     lines.map(row).collect()
 }
@@ -156,8 +156,8 @@ fn table<T: for<'de> Deserialize<'de>>(
         let record = record.map_err(|error| bad(&error, 1))?;
         let line = record.position().map_or(1, csv::Position::line);
         let row = record.deserialize(Some(&headers)).map_err(|error| bad(&error, line))?;
-        let (at, input, output) = cells(row).map_err(|reason| BadLine { line, reason })?;
-        Ok((finite(at).map_err(|reason| BadLine { line, reason })?, made(input, output, Vec::new())))
+        let row = cells(row).and_then(|(at, input, output)| timed(at, input, output, Vec::new()));
+        row.map_err(|reason| BadLine { line, reason })
     };
     reader.records().map(row).collect()
 }
@@ -174,9 +174,16 @@ fn bad(error: &csv::Error, line: u64) -> BadLine {
     BadLine { line, reason }
 }
 
-fn made(input: u64, output: u32, blocks: Vec<u64>) -> Row {
-    Row { at: Duration::ZERO, input: input.max(1), output, blocks }
+/// A row and its time in seconds.
+fn timed(at: f64, input: u64, output: u32, blocks: Vec<u64>) -> Result<(f64, Row), String> {
+    if input > MOST_TOKENS {
+        return Err(format!("a prompt of {input} tokens, more than {MOST_TOKENS}, cannot be sent"));
+    }
+    Ok((finite(at)?, Row { at: Duration::ZERO, input: input.max(1), output, blocks }))
 }
+
+/// The longest prompt, ten times as long as any model takes: its text has to fit into memory.
+const MOST_TOKENS: u64 = 20_000_000;
 
 /// The longest that a trace may go on, in seconds: some three hundred years.
 const LONGEST: f64 = 1e10;

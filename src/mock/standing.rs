@@ -79,8 +79,8 @@ impl FromStr for StandingFault {
 fn kind_of(kind: &str, value: &str) -> Result<FaultKind, FaultError> {
     let after_events = SOME_EVENTS;
     let ms = |name| {
-        let time = value.parse::<Time>().map_err(|_| wrong(name, value, "a time such as 500ms or 2s"))?;
-        Ok(time.0.as_millis() as u64)
+        let time = value.parse::<Time>().ok().and_then(|time| u64::try_from(time.0.as_millis()).ok());
+        time.ok_or_else(|| wrong(name, value, "a time such as 500ms or 2s"))
     };
     match (kind, value) {
         ("status", code) => {

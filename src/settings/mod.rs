@@ -242,7 +242,7 @@ fn timeouts(environment: &Environment) -> Result<Timeouts, SettingsError> {
     let Some(seconds) = seconds else { return Ok(Timeouts::default()) };
     let total = Duration::try_from_secs_f64(seconds)
         .ok()
-        .filter(|total| !total.is_zero())
+        .filter(|total| !total.is_zero() && *total < LONGEST)
         .ok_or_else(|| environment.misfit("LLMLAB_TIMEOUT", "it must be a number of seconds above 0"))?;
     let default = Timeouts::default();
     Ok(Timeouts {
@@ -342,6 +342,7 @@ mod tests {
             ("LLMLAB_MOCK_SLOWDOWN", "0"),
             ("LLMLAB_MAX_USD", "NaN"),
             ("LLMLAB_TIMEOUT", "-1"),
+            ("LLMLAB_TIMEOUT", "1e19"),
             ("LLMLAB_TARGET", "nowhere"),
             ("LLMLAB_SELFTEST", "maybe"),
         ];

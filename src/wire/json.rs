@@ -37,6 +37,14 @@ pub(super) fn filled<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
     text.map(Deref::deref).filter(|text: &&str| !text.is_empty())
 }
 
+/// The most tokens that are believed of one request.
+const MOST_TOKENS: u64 = 1_000_000_000_000;
+
+/// A count of tokens. One that cannot be is as good as none: sums of those that are left fit into their type.
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(Option::<u64>::deserialize(deserializer)?.filter(|count| *count <= MOST_TOKENS))
+}
+
 /// Content that is one string or a list of parts.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -109,10 +117,53 @@ pub(super) fn tool_input(arguments: &str) -> Value {
     serde_json::from_str(arguments).unwrap_or_else(|_| Value::String(arguments.to_owned()))
 }
 
-/// The opposite of [`tool_input`].
+/// The opposite of [`tool_input`]: text that would be read as something else is written as JSON.
 pub(super) fn tool_arguments(input: &Value) -> String {
     match input {
-        Value::String(arguments) => arguments.clone(),
+        Value::String(arguments) if tool_input(arguments) == *input => arguments.clone(),
         input => input.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::wire::{Dialect, Event, Usage};
+
+    #[test]
+    fn arguments_of_a_tool_are_read_as_what_was_written() {
+        for input in
+            [json!({"a": 1}), json!("no JSON"), json!("5"), json!("{}"), json!(""), json!(" "), json!(null)]
+        {
+            assert_eq!(tool_input(&tool_arguments(&input)), input);
+        }
+        assert_eq!(tool_arguments(&json!("no JSON")), "no JSON");
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_is_unknown_and_breaks_no_sum() {
+        let cases = [
+            (
+                Dialect::Anthropic,
+                format!(
+                    r#"{{"type":"message_delta","delta":{{}},"usage":{{"input_tokens":{0},"cache_read_input_tokens":{0},"cache_creation":{{"ephemeral_5m_input_tokens":{0},"ephemeral_1h_input_tokens":{0}}},"output_tokens":7}}}}"#,
+                    u64::MAX
+                ),
+            ),
+            (
+                Dialect::OpenAi,
+                format!(
+                    r#"{{"choices":[],"usage":{{"prompt_tokens":{0},"completion_tokens":7,"total_tokens":{0}}}}}"#,
+                    u64::MAX
+                ),
+            ),
+        ];
+        for (dialect, data) in cases {
+            let mut events = Vec::new();
+            dialect.event_decoder().decode("", &data, &mut events).unwrap();
+            assert_eq!(events, [Event::Usage(Usage { output: Some(7), ..Usage::default() })], "{dialect}");
+        }
     }
 }

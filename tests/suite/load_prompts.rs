@@ -153,6 +153,8 @@ fn a_line_of_a_trace_that_does_not_fit_is_named_by_its_number() {
         (TraceFormat::Mooncake, "{\"timestamp\": 0}\n".into(), 1, "missing field `input_length`"),
         (TraceFormat::Mooncake, "\n{\"timestamp\": \n".into(), 2, "EOF"),
         (TraceFormat::BurstGpt, format!("{azure}\n{time},1,1\n"), 2, "missing field"),
+        // A prompt that no memory holds
+        (TraceFormat::Azure, format!("{azure}\n{time},1,1\n{time},{},1\n", u64::MAX), 3, "cannot be sent"),
     ];
     for (format, text, line, reason) in cases {
         let BadLine { line: found, reason: said } = read_trace(&text, format).unwrap_err();

@@ -2,27 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Usage;
+use crate::wire::{Usage, json};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct UsageBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     input_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     cache_creation_input_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     cache_read_input_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_creation: Option<CacheCreation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     output_tokens: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct CacheCreation {
+    #[serde(deserialize_with = "json::count")]
     ephemeral_5m_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "json::count")]
     ephemeral_1h_input_tokens: Option<u64>,
 }
 
@@ -40,8 +42,9 @@ impl UsageBody {
         }
     }
 
+    /// Whether it says nothing: no count that is known.
     pub(super) fn is_empty(&self) -> bool {
-        *self == Self::default()
+        Usage::from(*self) == Usage::default()
     }
 }
 

@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Usage;
+use crate::wire::{Usage, json};
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::wire) struct UsageBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     prompt_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     completion_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     total_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_tokens_details: Option<PromptDetails>,
@@ -22,19 +22,19 @@ pub(in crate::wire) struct UsageBody {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct PromptDetails {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     cached_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     cache_write_tokens: Option<u64>,
     /// vLLM's name for `cache_write_tokens`.
-    #[serde(skip_serializing)]
+    #[serde(deserialize_with = "json::count", skip_serializing)]
     created_cache_tokens: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct CompletionDetails {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::count", skip_serializing_if = "Option::is_none")]
     reasoning_tokens: Option<u64>,
 }
 
