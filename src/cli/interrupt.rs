@@ -22,7 +22,16 @@ pub(super) struct Interruptible {
 impl Interruptible {
     /// Listens for Ctrl-C from now on.
     pub(super) fn new() -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        Self::on(Builder::new_multi_thread().enable_all().build()?)
+    }
+
+    /// The same on the calling thread alone: what waits for sockets is handed from one thread to another at half the
+    /// price of a read.
+    pub(super) fn on_one_thread() -> io::Result<Self> {
+        Self::on(Builder::new_current_thread().enable_all().build()?)
+    }
+
+    fn on(runtime: Runtime) -> io::Result<Self> {
         let interrupted = runtime.block_on(async { interruption() });
         Ok(Self { runtime, interrupted })
     }

@@ -74,7 +74,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = args.options()?;
     let destination = args.output.as_deref().map(Destination::new).transpose();
     let destination = destination.with_context(|| format!("could not write --output {:?}", args.output))?;
-    let interruptible = Interruptible::new()?;
+    let interruptible = Interruptible::on_one_thread()?;
     let mut watch = |next: &str| say(&format!("[llmlab] selftest: {next}"));
     let Some(found) = interruptible.until_interrupted(selftest::run(&options, &mut watch)) else {
         return Ok(EXIT_INTERRUPTED.into());

@@ -28,7 +28,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         destination.with_context(|| format!("could not write --output {:?}", args.result.output))?;
     let journal = args.result.raw.as_deref().map(Journal::at).transpose();
     let journal = journal.with_context(|| format!("could not write --raw {:?}", args.result.raw))?;
-    let interruptible = Interruptible::new()?;
+    let interruptible = Interruptible::on_one_thread()?;
     let Some(session) = interruptible.until_interrupted(Session::start(settings)) else {
         return Ok(EXIT_INTERRUPTED.into());
     };
