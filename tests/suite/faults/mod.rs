@@ -4,6 +4,7 @@
 //! [`table`] lists what a server does that takes the connection; [`places`] has what goes wrong before, and [`doors`]
 //! leads some of it through `llmlab load` and `llmlab run`.
 
+mod connections;
 #[cfg(feature = "cli")]
 mod doors;
 mod http2;
