@@ -1,7 +1,8 @@
 //! From the pieces of a response's body to an answer, as they come.
 //!
-//! Events are decoded in the same turn in which their read was stamped: the stamp stands already, the bytes are still
-//! in the processor's cache, and nothing has to be kept but what the events say.
+//! A read that brings an event is stamped and set aside; a few of them are decoded at once. Between two tokens of a paced
+//! answer the processor forgets the decoder, and to call it for every event would cost more than the read did. What may
+//! be an error, and what somebody watches, is decoded as it comes.
 
 use std::io::Write;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use flate2::write::MultiGzDecoder;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use memchr::memmem;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::failure::{ErrorClass, Failure};
@@ -19,6 +21,12 @@ use crate::wire::{Dialect, Event, EventDecoder, Reply, WireError, sse};
 
 /// The most that is read of a refusal's body: nobody shows more, and a server could go on for ever.
 const MAX_REFUSAL: usize = 64 * 1024;
+/// The most that an answer in one body may take: a server could go on for ever.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+/// How many bytes of a stream are set aside: some ten events.
+const ASIDE: usize = 2 * 1024;
+/// What stands in an event that ends an answer before its time, whatever the dialect.
+const ERROR: &[u8] = b"error";
 
 /// What a response was understood as.
 #[derive(Debug)]
@@ -40,7 +48,8 @@ pub(super) struct Receiver {
     /// Who is shown each event as it comes.
     watcher: Option<UnboundedSender<Event>>,
     body: Body,
-    unpacking: Option<MultiGzDecoder<Vec<u8>>>,
+    /// Boxed: hardly any body needs it, and all would carry it.
+    unpacking: Option<Box<MultiGzDecoder<Vec<u8>>>>,
     failure: Option<Failure>,
 }
 
@@ -94,8 +103,10 @@ impl Receiver {
         if matches!(self.body, Body::Unseen) {
             self.begin(head);
         }
-        if let Body::Refusal(said) = &self.body {
-            return Err(refused(head, said));
+        match &mut self.body {
+            Body::Refusal(said) => return Err(refused(head, said)),
+            Body::Stream(stream) if self.failure.is_none() => stream.catch_up()?,
+            _ => {}
         }
         if let Some(failure) = self.failure.take() {
             return Err(failure);
@@ -128,7 +139,7 @@ impl Receiver {
         };
         match text(&head.headers, &CONTENT_ENCODING).map(str::trim) {
             None | Some("" | "identity") => {}
-            Some("gzip" | "x-gzip") => self.unpacking = Some(MultiGzDecoder::new(Vec::new())),
+            Some("gzip" | "x-gzip") => self.unpacking = Some(Box::new(MultiGzDecoder::new(Vec::new()))),
             Some(coding) => {
                 let unasked = format!("the body came in the coding `{coding}`, which nobody asked for");
                 self.failure = Some(Failure::new(ErrorClass::Parse, unasked));
@@ -141,8 +152,13 @@ impl Body {
     fn take(&mut self, piece: &[u8], read: Read) -> Result<(), Failure> {
         match self {
             Self::Unseen => {}
-            Self::Refusal(body) | Self::Whole(body) => body.extend_from_slice(piece),
-            Self::Stream(stream) => stream.feed(read, |frames, sink| frames.push(piece, sink))?,
+            Self::Refusal(body) | Self::Whole(body) => {
+                if body.len() + piece.len() > MAX_BODY {
+                    return Err(Failure::new(ErrorClass::Parse, format!("the body is longer than {MAX_BODY} bytes")));
+                }
+                body.extend_from_slice(piece);
+            }
+            Self::Stream(stream) => stream.take(piece, read)?,
         }
         Ok(())
     }
@@ -163,6 +179,9 @@ struct Stream {
     watcher: Option<UnboundedSender<Event>>,
     fresh: Vec<Event>,
     events: Vec<Stamped>,
+    /// Bytes that were not decoded yet, and up to where each read brought them.
+    aside: Vec<u8>,
+    reads: Vec<(usize, Read)>,
     /// The read that brought the last piece.
     last: Option<Read>,
 }
@@ -172,7 +191,48 @@ type Sink<'a> = dyn FnMut(sse::Frame<'_>) -> Result<(), WireError> + 'a;
 impl Stream {
     fn new(dialect: Dialect, watcher: Option<UnboundedSender<Event>>) -> Self {
         let (frames, decoder) = (sse::Decoder::new(), dialect.event_decoder());
-        Self { frames, decoder, watcher, fresh: Vec::new(), events: Vec::new(), last: None }
+        Self {
+            frames,
+            decoder,
+            watcher,
+            fresh: Vec::new(),
+            events: Vec::new(),
+            aside: Vec::new(),
+            reads: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// Takes what a read brought.
+    fn take(&mut self, piece: &[u8], read: Read) -> Result<(), WireError> {
+        self.last = Some(read);
+        if self.watcher.is_some() || piece.len() >= ASIDE {
+            self.catch_up()?;
+            return self.feed(read, |frames, sink| frames.push(piece, sink));
+        }
+        let seam = self.aside.len().saturating_sub(ERROR.len() - 1);
+        self.aside.extend_from_slice(piece);
+        match self.reads.last_mut() {
+            Some((until, before)) if *before == read => *until = self.aside.len(),
+            _ => self.reads.push((self.aside.len(), read)),
+        }
+        if self.aside.len() >= ASIDE || memmem::find(&self.aside[seam..], ERROR).is_some() {
+            self.catch_up()?;
+        }
+        Ok(())
+    }
+
+    /// Decodes what was set aside.
+    fn catch_up(&mut self) -> Result<(), WireError> {
+        let (mut aside, mut reads) = (std::mem::take(&mut self.aside), std::mem::take(&mut self.reads));
+        let mut from = 0;
+        for (until, read) in reads.drain(..) {
+            let piece = &aside[std::mem::replace(&mut from, until)..until];
+            self.feed(read, |frames, sink| frames.push(piece, sink))?;
+        }
+        aside.clear();
+        (self.aside, self.reads) = (aside, reads);
+        Ok(())
     }
 
     /// Whether the terminal event was seen.
@@ -185,8 +245,7 @@ impl Stream {
         read: Read,
         bytes: impl FnOnce(&mut sse::Decoder, &mut Sink<'_>) -> Result<(), WireError>,
     ) -> Result<(), WireError> {
-        let Self { frames, decoder, watcher, fresh, events, last } = self;
-        *last = Some(read);
+        let Self { frames, decoder, watcher, fresh, events, .. } = self;
         bytes(frames, &mut |frame| {
             decoder.decode(frame.event, frame.data, fresh)?;
             if let Some(watcher) = watcher {

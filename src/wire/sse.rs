@@ -10,6 +10,9 @@ use memchr::{memchr, memchr2};
 
 use super::WireError;
 
+/// The most bytes that one event may take: a server could go on for ever.
+const MAX_EVENT: usize = 64 * 1024 * 1024;
+
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// One complete event.
@@ -49,7 +52,7 @@ impl Decoder {
     /// Takes the next bytes of the body and hands each event that they complete to `sink`.
     ///
     /// # Errors
-    /// [`WireError::Parse`] for a line that is not UTF-8, and whatever `sink` returns.
+    /// [`WireError::Parse`] for a line that is not UTF-8 and an event of more than 64 MiB, and whatever `sink` returns.
     pub fn push(
         &mut self,
         bytes: &[u8],
@@ -70,6 +73,10 @@ impl Decoder {
         }
         self.offset += bytes.len() as u64;
         self.line.extend_from_slice(bytes);
+        if self.line.len() + self.data.len() > MAX_EVENT {
+            let reason = format!("it is longer than {MAX_EVENT} bytes");
+            return Err(WireError::Parse { what: "an event of the stream", reason });
+        }
         Ok(())
     }
 

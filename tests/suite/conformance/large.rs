@@ -116,7 +116,6 @@ async fn an_event_of_a_megabyte_is_stamped_when_it_is_complete() {
 }
 
 #[tokio::test]
-#[ignore = "the client does not decode gzip yet"]
 async fn an_event_of_a_megabyte_that_came_compressed_is_stamped_when_it_is_complete() {
     let cases = vec![case(Dialect::OpenAi, openai()), case(Dialect::Anthropic, anthropic())];
     all_conform(cases, Carrier::Gzip).await;

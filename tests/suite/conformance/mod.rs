@@ -202,7 +202,6 @@ async fn every_case_gives_its_metrics_after_informational_responses() {
 }
 
 #[tokio::test]
-#[ignore = "the client does not decode gzip yet"]
 async fn every_case_gives_its_metrics_compressed_though_nobody_asked() {
     all_conform(fixtures(), Carrier::Gzip).await;
 }

@@ -32,7 +32,7 @@ async fn unsent(client: &Client) -> ErrorClass {
 }
 
 /// Answers one request after the other on a stream.
-async fn answer<S: AsyncReadExt + AsyncWriteExt + Unpin>(mut stream: S) {
+pub(super) async fn answer<S: AsyncReadExt + AsyncWriteExt + Unpin>(mut stream: S) {
     let mut raw = Vec::new();
     while stream.read_buf(&mut raw).await.is_ok_and(|read| read > 0) {
         if raw.ends_with(b"}") {

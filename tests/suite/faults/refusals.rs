@@ -83,7 +83,6 @@ fn no_redirect_is_followed() {
 }
 
 #[test]
-#[ignore = "the client gives up on the body, and forgets the status with it"]
 fn a_refusal_that_trickles_is_its_status_all_the_same() {
     within(async {
         // Given a server that refuses, and has much to say, slowly

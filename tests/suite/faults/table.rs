@@ -182,8 +182,10 @@ fn misframed() -> Vec<Fault> {
     ]
 }
 
-/// Chunks that are none.
-pub(super) fn bad_chunks() -> Vec<Fault> {
+/// Bodies that are not encoded as their head says, or in a way that is not known here.
+pub(super) fn misencoded() -> Vec<Fault> {
+    let answer = openai_says("Hello") + &openai_end();
+    let encoded = head(&format!("content-encoding: br\r\ncontent-length: {}\r\n", answer.len())) + &answer;
     let after = |text: &str| vec![write(stream_head() + text), Step::Silence];
     let longer = format!("4\r\n{}\r\n", openai_says("Hello"));
     vec![
@@ -195,6 +197,7 @@ pub(super) fn bad_chunks() -> Vec<Fault> {
             ErrorClass::Parse,
             vec![write(head("content-encoding: gzip\r\ncontent-length: 5\r\n") + "plain")],
         ),
+        fault("an encoding that nobody asked for", ErrorClass::Parse, vec![write(encoded)]),
     ]
 }
 
