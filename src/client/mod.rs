@@ -16,7 +16,10 @@ mod connection;
 pub mod control;
 mod exchange;
 mod failure;
+#[cfg(not(fuzzing))]
 mod http1;
+#[cfg(fuzzing)]
+pub mod http1;
 mod http2;
 mod passage;
 mod pool;

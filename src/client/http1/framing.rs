@@ -178,6 +178,19 @@ impl Framing {
     }
 }
 
+/// What is understood of a response that comes in pieces: status, body, whether it is complete and keeps its connection;
+/// or what is wrong with it. For the fuzzers.
+#[cfg(fuzzing)]
+pub fn follow<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Option<u16>, Vec<u8>, bool, Result<bool, String>) {
+    let (mut framing, mut body) = (Framing::new(), Vec::new());
+    let mut pieces = pieces.into_iter();
+    let followed = pieces.try_for_each(|piece| framing.push(piece, &mut |_, part| body.extend_from_slice(part)));
+    let kept = followed.map(|()| framing.keeps_connection()).map_err(|error| error.to_string());
+    (framing.head().map(|head| head.status.as_u16()), body, framing.is_complete(), kept)
+}
+
 fn take(bytes: &[u8], left: u64) -> usize {
     usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()))
 }

@@ -8,6 +8,8 @@
 mod framing;
 
 pub(crate) use framing::Head;
+#[cfg(fuzzing)]
+pub use framing::follow;
 
 use std::cell::RefCell;
 use std::io;

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod cassette;
 pub mod config;
+pub mod http1;
 pub mod load;
 pub mod pieces;
 pub mod stream;
