@@ -65,6 +65,11 @@ impl Bounds {
         }
     }
 
+    /// The failure if the time is over at `at`. A server that floods a reader leaves it no turn in which a timer rings.
+    pub(super) fn overrun(&self, at: Instant) -> Option<Failure> {
+        (at >= self.phase.until).then(|| self.phase.overrun())
+    }
+
     /// Ready with a failure when the time is over.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
         let Self { phase, timer, .. } = self;

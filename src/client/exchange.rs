@@ -214,8 +214,11 @@ async fn receive(mut exchange: Http1, mut receiver: Receiver, mut bounds: Bounds
             };
             match progress {
                 Ok(Progress::Read) if !receiver.is_done() => {
-                    // A head alone is no byte of the answer.
                     let Stamps { first_body, last, .. } = exchange.stamps();
+                    if let Some(overrun) = last.and_then(|at| bounds.overrun(at)) {
+                        return Poll::Ready(Err(overrun));
+                    }
+                    // A head alone is no byte of the answer.
                     first_body.and(last).into_iter().for_each(|at| bounds.heard(at));
                 }
                 Ok(_) => return Poll::Ready(Ok(())),

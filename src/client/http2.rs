@@ -80,6 +80,9 @@ async fn pieces(
     let mut number = 0;
     while let Some(frame) = bounds.keep(body.frame()).await? {
         let at = Instant::now();
+        if let Some(overrun) = bounds.overrun(at) {
+            return Err(overrun);
+        }
         bounds.heard(at);
         let Ok(piece) = frame.map_err(|error| Failure::of_body(&error))?.into_data() else { continue };
         stamps.first_body.get_or_insert(at);

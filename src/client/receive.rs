@@ -25,6 +25,8 @@ const MAX_REFUSAL: usize = 64 * 1024;
 const MAX_BODY: usize = 64 * 1024 * 1024;
 /// How many bytes of a stream are set aside: some ten events.
 const ASIDE: usize = 2 * 1024;
+/// The first byte of gzip (RFC 1952).
+const GZIP: u8 = 0x1f;
 /// What stands in an event that ends an answer before its time, whatever the dialect.
 const ERROR: &[u8] = b"error";
 
@@ -49,7 +51,7 @@ pub(super) struct Receiver {
     watcher: Option<UnboundedSender<Event>>,
     body: Body,
     /// Boxed: hardly any body needs it, and all would carry it.
-    unpacking: Option<Box<MultiGzDecoder<Vec<u8>>>>,
+    unpacking: Option<Box<Unpacking>>,
     failure: Option<Failure>,
 }
 
@@ -80,7 +82,7 @@ impl Receiver {
         }
         let taken = match &mut self.unpacking {
             None => self.body.take(piece, read),
-            Some(unpacking) => unpack(unpacking, piece).and_then(|piece| self.body.take(&piece, read)),
+            Some(unpacking) => unpacking.unpack(piece).and_then(|piece| self.body.take(&piece, read)),
         };
         self.failure = self.failure.take().or(taken.err());
     }
@@ -139,7 +141,7 @@ impl Receiver {
         };
         match text(&head.headers, &CONTENT_ENCODING).map(str::trim) {
             None | Some("" | "identity") => {}
-            Some("gzip" | "x-gzip") => self.unpacking = Some(Box::new(MultiGzDecoder::new(Vec::new()))),
+            Some("gzip" | "x-gzip") => self.unpacking = Some(Box::default()),
             Some(coding) => {
                 let unasked = format!("the body came in the coding `{coding}`, which nobody asked for");
                 self.failure = Some(Failure::new(ErrorClass::Parse, unasked));
@@ -164,11 +166,31 @@ impl Body {
     }
 }
 
-/// What comes out of a packed body with this piece.
-fn unpack(unpacking: &mut MultiGzDecoder<Vec<u8>>, piece: &[u8]) -> Result<Vec<u8>, Failure> {
-    let unpacked = unpacking.write_all(piece).and_then(|()| unpacking.flush());
-    unpacked.map_err(|error| Failure::new(ErrorClass::Parse, format!("the body is no gzip: {error}")))?;
-    Ok(std::mem::take(unpacking.get_mut()))
+/// Takes gzip apart as it comes.
+#[derive(Debug)]
+struct Unpacking {
+    decoder: MultiGzDecoder<Vec<u8>>,
+    begun: bool,
+}
+
+impl Default for Unpacking {
+    fn default() -> Self {
+        Self { decoder: MultiGzDecoder::new(Vec::new()), begun: false }
+    }
+}
+
+impl Unpacking {
+    /// What comes out with this piece.
+    fn unpack(&mut self, piece: &[u8]) -> Result<Vec<u8>, Failure> {
+        let wrong = |why: &str| Failure::new(ErrorClass::Parse, format!("the body is no gzip: {why}"));
+        // The decoder would wait for a whole header first.
+        if !std::mem::replace(&mut self.begun, true) && piece.first() != Some(&GZIP) {
+            return Err(wrong("it begins otherwise"));
+        }
+        let unpacked = self.decoder.write_all(piece).and_then(|()| self.decoder.flush());
+        unpacked.map_err(|error| wrong(&error.to_string()))?;
+        Ok(std::mem::take(self.decoder.get_mut()))
+    }
 }
 
 /// The events of a streamed answer.

@@ -13,6 +13,9 @@ use super::WireError;
 /// The most bytes that one event may take: a server could go on for ever.
 const MAX_EVENT: usize = 64 * 1024 * 1024;
 
+/// How a line of data begins.
+const DATA: &[u8] = b"data:";
+
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// One complete event.
@@ -60,9 +63,11 @@ impl Decoder {
     ) -> Result<(), WireError> {
         let mut bytes = if self.after_cr { self.without_line_feed(bytes) } else { bytes };
         while let Some(at) = memchr2(b'\n', b'\r', bytes) {
-            if let Some(data) = self.whole_event(bytes, at) {
+            if self.is_whole_event(bytes, at) {
                 self.offset += at as u64 + 2;
-                sink(Frame { event: "", data: utf8(data)?, end: self.offset })?;
+                let data = &utf8(&bytes[..at])?[DATA.len()..];
+                let data = data.strip_prefix(' ').unwrap_or(data);
+                sink(Frame { event: "", data, end: self.offset })?;
                 bytes = &bytes[at + 2..];
                 continue;
             }
@@ -80,12 +85,11 @@ impl Decoder {
         Ok(())
     }
 
-    /// The data of an event that is nothing but one line of it, ending at `at`, and the blank line after: most are, and
-    /// need not be copied.
-    fn whole_event<'b>(&self, bytes: &'b [u8], at: usize) -> Option<&'b [u8]> {
+    /// Whether an event is nothing but a line of data that ends at `at`, and the blank line after it: most are, and need
+    /// not be copied.
+    fn is_whole_event(&self, bytes: &[u8], at: usize) -> bool {
         let is_fresh = self.line.is_empty() && !self.has_data && self.event.is_empty() && self.past_first_line;
-        let data = bytes[..at].strip_prefix(b"data:").filter(|_| is_fresh && bytes[at..].starts_with(b"\n\n"))?;
-        Some(data.strip_prefix(b" ").unwrap_or(data))
+        is_fresh && bytes.starts_with(DATA) && bytes[at..].starts_with(b"\n\n")
     }
 
     /// Ends the body: dispatches the event that lacks nothing but its line ends.

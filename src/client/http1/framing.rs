@@ -204,7 +204,8 @@ fn read_head(raw: &[u8]) -> Result<Option<(usize, Option<(Head, State)>)>, Frami
     let httparse::Status::Complete(length) = response.parse(raw)? else { return Ok(None) };
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(httparse::Error::Status)?;
-    if status.is_informational() {
+    // What follows a switch of protocols is no HTTP.
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(Some((length, None)));
     }
     let mut headers = HeaderMap::with_capacity(response.headers.len());
@@ -214,7 +215,9 @@ fn read_head(raw: &[u8]) -> Result<Option<(usize, Option<(Head, State)>)>, Frami
         headers.append(name, value);
     }
     let connection = |word: &str| says(&headers, CONNECTION, word);
-    let keeps = if response.version == Some(1) { !connection("close") } else { connection("keep-alive") };
+    let keeps = if status == StatusCode::SWITCHING_PROTOCOLS {
+        false
+    } else if response.version == Some(1) { !connection("close") } else { connection("keep-alive") };
     let state = body_of(status, &headers)?;
     Ok(Some((length, Some((Head { status, headers, keeps }, state)))))
 }
@@ -227,7 +230,8 @@ fn says(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
 }
 
 fn body_of(status: StatusCode, headers: &HeaderMap) -> Result<State, FramingError> {
-    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+    let bodiless = [StatusCode::SWITCHING_PROTOCOLS, StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
+    if bodiless.contains(&status) {
         return Ok(State::Complete);
     }
     if let Some(coding) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
@@ -293,7 +297,8 @@ impl Chunk {
                     _ => Err(FramingError::ChunkSize),
                 };
             };
-            (size, digits) = (size << 4 | u64::from(digit), digits + 1);
+            // Zeros before a number are no part of it.
+            (size, digits) = (size << 4 | u64::from(digit), if size == 0 { 1 } else { digits + 1 });
             if digits > 15 {
                 return Err(FramingError::ChunkSize);
             }

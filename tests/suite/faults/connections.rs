@@ -167,7 +167,7 @@ fn a_compressed_answer_that_ends_before_its_time_is_cut() {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n";
             let head = format!("{head}content-length: {}\r\n\r\n", body.len());
             stream.write_all(&[head.as_bytes(), body].concat()).await.expect("it is taken");
-            keep(stream).await;
+            answer(stream).await;
         })
         .await;
         let client = client_within(Dialect::OpenAi, &format!("http://{address}"), Bound::None.timeouts());
