@@ -104,17 +104,20 @@ pub fn latest_run(criterion_home: &Path, bench: &str) -> Result<BenchRuns, Basel
 }
 
 /// The groups of the newest run of every bench under Criterion's directory, ended or not, each with what its
-/// figures are. A run that this build cannot read is left out.
+/// figures are. A run that this build cannot read, or whose instrument was past its bounds, is left out.
 pub fn newest_summaries(criterion_home: &Path) -> Vec<(String, GroupSummary)> {
     #[derive(Deserialize)]
     struct Found {
         provenance: Provenance,
+        #[serde(default)]
+        instrument: Instrument,
         groups: Vec<GroupSummary>,
     }
     let newest = |bench: &String| newest_summary(&records(criterion_home, bench));
     let paths = benches(criterion_home).into_iter().filter_map(|bench| newest(&bench));
     let found = paths.filter_map(|path| read_versioned::<Found>(&path, SUMMARY_SCHEMA_VERSION).ok());
     found
+        .filter(|found| found.instrument.valid != Some(false))
         .flat_map(|found| {
             let truth = found.provenance.truth.to_string();
             found.groups.into_iter().map(move |group| (truth.clone(), group))

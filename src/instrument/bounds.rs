@@ -62,7 +62,7 @@ pub(super) fn past_limit(bound: Duration, client: f64, raw: f64) -> Option<Strin
     let (limit, whose) = if raw > bound {
         (
             raw + milliseconds(OVER_RAW),
-            format!("{raw:.2} ms of the raw reader and {} ms", milliseconds(OVER_RAW)),
+            format!("the raw reader's {raw:.2} ms and {} ms", milliseconds(OVER_RAW)),
         )
     } else {
         (bound, format!("{bound} ms"))
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(past(spread(6.0, 30.0), spread(5.5, 29.5)).len(), 0, "the machine was busy");
         assert_eq!(
             past(spread(6.0, 31.0), spread(5.5, 29.5)),
-            ["TTFT error p99 is 31.00 ms, more than 29.50 ms of the raw reader and 1 ms"]
+            ["TTFT error p99 is 31.00 ms, more than the raw reader's 29.50 ms and 1 ms"]
         );
         assert_eq!(past(spread(f64::NAN, 1.0), spread(0.1, 0.2)).len(), 1);
         assert!(is_busy(&spread(0.4, 1.0)) && is_busy(&spread(0.1, 2.5)) && !is_busy(&spread(0.1, 1.0)));

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::Ran;
+use crate::support::{Bench, Ran};
 
 fn llmlab(folder: &Path, args: &[&str], selftest: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_llmlab"));
@@ -121,6 +121,28 @@ fn the_console_says_in_a_line_what_the_instrument_was() {
     }
 }
 
+#[test]
+fn a_benchs_summary_has_its_certificate_beside_what_it_said_before() {
+    let bench = Bench::new();
+    let args =
+        ["--bench", "--sample-size", "10", "--nresamples", "1001", "--noplot", "streaming/total/on/50$"];
+    let ran = bench.run_in(&args, &[("LLMLAB_SELFTEST", "on")]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("[llmlab] Instrument: TTFT error"), "{}", ran.stderr);
+    let records = fs::read_dir(bench.home().join("llmlab/streaming")).unwrap().flatten();
+    let summary =
+        records.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with(".summary.json"));
+    let summary: Value = serde_json::from_str(&fs::read_to_string(summary.unwrap()).unwrap()).unwrap();
+    let instrument = &summary["instrument"];
+    assert_eq!(
+        (&instrument["truth"]["client"]["ttft"]["n"], &instrument["truth_not_checked"]),
+        (&json!(32), &Value::Null)
+    );
+    // Eleven rounds of one arm, each a request
+    assert!(instrument["send_lag"]["n"].as_u64().unwrap() >= 11, "{instrument}");
+    assert!(instrument["client_lag_max_ns"].is_u64() && instrument["mock_pacing"].is_object());
+}
+
 /// An exported result, valid or not.
 fn exported(folder: &Path, name: &str, valid: bool) -> PathBuf {
     let timings: Vec<_> = (0..100).map(|round| json!({"latency_ms": 100.0 + f64::from(round)})).collect();
@@ -130,7 +152,7 @@ fn exported(folder: &Path, name: &str, valid: bool) -> PathBuf {
         "results": [{"config": {"name": "on"}, "timing_results": timings}],
     });
     let path = folder.join(name);
-    fs::write(&path, result.to_string()).unwrap();
+    fs::write(&path, result.to_string()).expect("a file");
     path
 }
 

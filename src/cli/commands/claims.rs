@@ -8,6 +8,7 @@ use crate::cli::output;
 use crate::report::claims::{CLAIMS_SCHEMA_VERSION, ClaimsReport};
 use crate::report::matrix;
 use crate::report::results::Comparison;
+use crate::report::say;
 use crate::settings::Environment;
 use crate::verdict::claims::{Measured, claims, judge, rank};
 
@@ -55,6 +56,16 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether the instrument was within its bounds; one that was not is said to be left out.
+fn is_valid(result: &Comparison) -> bool {
+    let invalid = result.instrument.as_ref().filter(|certificate| !certificate.valid);
+    if let Some(certificate) = invalid {
+        let (name, start) = (&result.name, &result.timestamp);
+        say(&format!("[llmlab] {name} of {start} is left out, INVALID: {}", certificate.reasons.join("; ")));
+    }
+    invalid.is_none()
+}
+
 /// The comparisons in a folder, oldest first; a folder that is not there holds none, and profiles are none.
 fn results(folder: &Path) -> anyhow::Result<Vec<Comparison>> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
@@ -62,7 +73,7 @@ fn results(folder: &Path) -> anyhow::Result<Vec<Comparison>> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     let comparisons = files.iter().filter_map(|path| Comparison::recognise(path).transpose());
     let mut results = comparisons.collect::<Result<Vec<_>, _>>()?;
-    results.retain(|result| !result.smoke);
+    results.retain(|result| !result.smoke && is_valid(result));
     results.sort_by(|a, b| a.timestamp.cmp(&b.timestamp));
     Ok(results)
 }

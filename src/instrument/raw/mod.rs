@@ -101,8 +101,25 @@ impl Reading {
 pub fn read(asking: &Asking) -> io::Result<Reading> {
     let mut poll = Poll::new()?;
     let mut streams = connect(asking, &poll)?;
-    let mut reading = Reading::default();
     let (start, cpu) = (Instant::now(), cpu_of_thread());
+    answer(asking, &mut poll, &mut streams)?;
+    let took = start.elapsed();
+    let cpu = cpu_of_thread().zip(cpu).map(|(now, before)| now.saturating_sub(before));
+    let mut reading = Reading { took, cpu, ..Reading::default() };
+    for stream in streams {
+        let Counts { answers, events, bytes, reads } = stream.counts;
+        reading.answers += answers;
+        reading.events += events;
+        reading.bytes += bytes;
+        reading.reads += reads;
+        reading.errors.extend(stream.errors);
+    }
+    Ok(reading)
+}
+
+/// Has every stream begin in its time, and reads until all answers of all of them are over.
+fn answer(asking: &Asking, poll: &mut Poll, streams: &mut [Stream]) -> io::Result<()> {
+    let start = Instant::now();
     let mut buffer = vec![0; 64 * 1024];
     let mut events = Events::with_capacity(1024);
     let (mut begun, mut over) = (0, 0);
@@ -126,17 +143,7 @@ pub fn read(asking: &Asking) -> io::Result<Reading> {
             over += usize::from(streams[event.token().0].read(asking, &mut buffer)?);
         }
     }
-    reading.took = start.elapsed();
-    reading.cpu = cpu_of_thread().zip(cpu).map(|(now, before)| now.saturating_sub(before));
-    for stream in streams {
-        let Counts { answers, events, bytes, reads } = stream.counts;
-        reading.answers += answers;
-        reading.events += events;
-        reading.bytes += bytes;
-        reading.reads += reads;
-        reading.errors.extend(stream.errors);
-    }
-    Ok(reading)
+    Ok(())
 }
 
 /// When the stream of that number begins, after the first one.

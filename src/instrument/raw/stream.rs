@@ -14,6 +14,9 @@ use crate::instrument::Errors;
 const EVENT: &[u8] = b"\n\n";
 const END: &[u8] = b"0\r\n\r\n";
 
+/// Whether a socket tells of more only after a read that found nothing.
+const DRAINS: bool = cfg!(windows);
+
 /// What is kept of an answer for its first token.
 const BEGINNING: usize = 1024;
 
@@ -82,7 +85,7 @@ impl Stream {
                         self.ask(&asking.request)?;
                     }
                     // A short read has taken all that there was: what comes later is an event of its own.
-                    if read < buffer.len() {
+                    if read < buffer.len() && !DRAINS {
                         return Ok(false);
                     }
                 }

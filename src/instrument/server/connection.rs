@@ -8,6 +8,9 @@ use mio::net::TcpStream;
 use super::flat::Flat;
 use super::request;
 
+/// Whether a socket tells of more only after a read that found nothing.
+const DRAINS: bool = cfg!(windows);
+
 /// A connection of the server.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -47,7 +50,7 @@ impl Connection {
                     self.began.get_or_insert_with(Instant::now);
                     self.request.extend_from_slice(&buffer[..read]);
                     // A short read has taken all that there was: what comes later is an event of its own.
-                    if read < buffer.len() && !closing {
+                    if read < buffer.len() && !closing && !DRAINS {
                         return Ok(true);
                     }
                 }

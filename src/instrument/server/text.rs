@@ -59,7 +59,7 @@ mod tests {
         let text = String::from_utf8(token.at(Duration::from_nanos(1_234_567)).to_vec()).unwrap();
         assert_eq!(
             text,
-            "42\r\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"000001234567 \"}}]}\n\n\r\n"
+            "45\r\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"000001234567 \"}}]}\n\n\r\n"
         );
         assert_eq!(text.len(), token.at(Duration::ZERO).len());
     }

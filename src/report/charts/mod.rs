@@ -73,6 +73,7 @@ fn subtitle(result: &Exported) -> String {
     }
     parts.extend(result.timestamp.map(|timestamp| timestamp.strftime("%Y-%m-%d %H:%M UTC").to_string()));
     parts.extend(result.interrupted.then(|| "interrupted".to_owned()));
+    parts.extend(result.invalid.is_some().then(|| "INVALID".to_owned()));
     parts.join(" · ")
 }
 

@@ -62,6 +62,8 @@ pub struct Point {
     pub timestamp: jiff::Timestamp,
     /// Whether the run was interrupted.
     pub interrupted: bool,
+    /// Whether the instrument that measured was past its bounds.
+    pub invalid: bool,
     /// How many requests it rests on, where that is known.
     pub n: Option<usize>,
     /// The median of the total latency in milliseconds.

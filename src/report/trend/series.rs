@@ -61,6 +61,7 @@ fn point(
         file: result.file_name(),
         timestamp,
         interrupted: result.interrupted,
+        invalid: result.invalid.is_some(),
         n: configuration.n(),
         p50_ms: configuration.figure(Figure::P50),
         p95_ms: configuration.figure(Figure::P95),

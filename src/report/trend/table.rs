@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{Change, Series, Trend};
+use super::{Change, Point, Series, Trend};
 use crate::report::figure::{Figure, signed, time};
 use crate::stats::LEAST_FOR_CHANGE;
 
@@ -65,7 +65,7 @@ fn table(series: &Series, metric: Figure) -> Table {
         row.extend([shown(point.p50_ms), shown(point.p95_ms)]);
         row.extend(own_column.then(|| time(point.value_ms)));
         row.push(point.change_percent.map(signed).unwrap_or_default());
-        row.push(marks(series, number, point.interrupted));
+        row.push(marks(series, number, point));
         table.add_row(row);
     }
     let last = table.column_count() - 1;
@@ -77,9 +77,9 @@ fn table(series: &Series, metric: Figure) -> Table {
     table
 }
 
-fn marks(series: &Series, number: usize, interrupted: bool) -> String {
+fn marks(series: &Series, number: usize, point: &Point) -> String {
     let changed = series.changes.iter().any(|change| change.number == number);
-    let marks = [(changed, "◀ new level"), (interrupted, "interrupted")];
+    let marks = [(changed, "◀ new level"), (point.interrupted, "interrupted"), (point.invalid, "INVALID")];
     marks.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark).collect::<Vec<_>>().join(", ")
 }
 

@@ -12,7 +12,7 @@ use super::{Lab, mock};
 /// The output with every number masked, and without the sentences that depend on how busy the machine is.
 fn masked(output: &str) -> String {
     let number = Regex::new(r"( ?) *[0-9]+(\.[0-9]+)?").expect("a pattern");
-    let depends = ["💡", "📐", "📉 Degraded", "📚"];
+    let depends = ["💡", "📐", "📉 Degraded", "📚", "Instrument: ", "INVALID: "];
     let lines = output.lines().filter(|line| !depends.iter().any(|start| line.starts_with(start)));
     let text: Vec<_> = lines.map(|line| line.replace(": no clear difference", "")).collect();
     number.replace_all(text.join("\n").trim_end(), "$1#").into_owned()
