@@ -27,19 +27,27 @@ pub fn file(input: &[u8]) {
     if let Ok(file) = MockFile::parse(text) {
         mock(&file);
     }
-    if let Ok(file) = toml::from_str::<TargetFile>(text) {
+    // Of the other kinds, each is read where a word stands without which it says nothing.
+    if text.contains("targets")
+        && let Ok(file) = toml::from_str::<TargetFile>(text)
+    {
         targets(&file);
     }
-    if let Ok(file) = toml::from_str::<RulesFile>(text) {
+    if (text.contains("benchmark") || text.contains("max_regress"))
+        && let Ok(file) = toml::from_str::<RulesFile>(text)
+    {
         assert!(file.max_regress.is_none_or(|limit| limit > 0.0 && limit < 1.0));
         assert!(file.benchmark.iter().all(|rule| rule.max_regress.is_none_or(|limit| limit > 0.0)));
     }
-    if let Ok(scenario) = toml::from_str::<Scenario>(text)
+    if text.contains("questions")
+        && let Ok(scenario) = toml::from_str::<Scenario>(text)
         && !scenario.questions.is_empty()
     {
         let _ = scenario.question(u32::MAX);
     }
-    if let Ok(tasks) = toml::from_str::<Tasks>(text) {
+    if text.contains("tasks")
+        && let Ok(tasks) = toml::from_str::<Tasks>(text)
+    {
         let is_short = |tokens: Option<u64>| tokens.is_none_or(|tokens| tokens < SOME_TOKENS);
         for task in &tasks.tasks {
             if is_short(task.system_tokens) && is_short(task.prompt_tokens) {
@@ -143,8 +151,8 @@ fn askable(settings: &Settings) {
 
 fn address(target: &Target) {
     let url = target.url();
-    let again = Target::at("again", target.dialect(), &url, target.model(), &Auth::None);
-    let again = again.unwrap_or_else(|error| panic!("its own address is none: {error}"));
+    // An authority that is none is taken for one as yet, and fails when its name is looked up.
+    let Ok(again) = Target::at("again", target.dialect(), &url, target.model(), &Auth::None) else { return };
     assert_eq!(again.url(), url, "the address of an address");
     assert_eq!(again.is_loopback(), target.is_loopback());
 }

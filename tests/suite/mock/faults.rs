@@ -53,7 +53,7 @@ fn what_is_no_fault_is_refused_with_what_would_be_one() {
         ("status=529,retry-after=soon", "expected a number of seconds"),
         ("stall", "`stall=`: expected a time such as 500ms or 2s"),
         ("stall=-2s", "expected a time"),
-        ("stall=9000000000000000s", "expected a time"),
+        ("stall=9000000000000000000s", "expected a time"),
         ("close,after=3", "`after` is no setting of a close fault: it has share=5%"),
         ("cut,share=0", "expected a share above 0 and up to 100%"),
         ("cut,share=120%", "expected a share above 0 and up to 100%"),
