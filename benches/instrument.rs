@@ -46,7 +46,9 @@ struct Cost {
 fn main() -> ExitCode {
     serve_if_asked();
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [first, reader, address, streams, requests] = &args[..] && first == MEASURE {
+    if let [first, reader, address, streams, requests] = &args[..]
+        && first == MEASURE
+    {
         measure(reader, address, streams, requests);
         return ExitCode::SUCCESS;
     }
@@ -79,7 +81,10 @@ fn main() -> ExitCode {
     }
     if "start of llmlab load".contains(filter) {
         let times: Vec<_> = (0..runs).map(|_| start_up().as_secs_f64() * 1e3).collect();
-        say(&format!("start of llmlab load to its first request: {:.1} ms", median(&sorted(&times)).unwrap_or(f64::NAN)));
+        say(&format!(
+            "start of llmlab load to its first request: {:.1} ms",
+            median(&sorted(&times)).unwrap_or(f64::NAN)
+        ));
     }
     ExitCode::SUCCESS
 }

@@ -139,7 +139,9 @@ async fn perform(
         }
         match response.outcome {
             // The server had closed the connection while it was idle: nothing was written.
-            Err(Failure { class: ErrorClass::Disconnect, .. }) if was_used && response.stamps.sent.is_none() => {
+            Err(Failure { class: ErrorClass::Disconnect, .. })
+                if was_used && response.stamps.sent.is_none() =>
+            {
                 bounds = Bounds::new(client.timeouts);
             }
             Err(failure) => {

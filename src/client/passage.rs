@@ -73,7 +73,16 @@ impl Passage {
             match coming.recv().await {
                 Some(Part::Head(status, headers, stamps)) => {
                     let (chunks, whole, finished) = (Vec::new(), None, false);
-                    return Ok(Self { status, headers, stamps, coming, chunks, whole, finished, _reading: reading });
+                    return Ok(Self {
+                        status,
+                        headers,
+                        stamps,
+                        coming,
+                        chunks,
+                        whole,
+                        finished,
+                        _reading: reading,
+                    });
                 }
                 // Without a stamp nothing was written, which says nothing of the server.
                 Some(Part::End(Err(_), None)) if was_used => {}

@@ -156,7 +156,10 @@ impl Body {
             Self::Unseen => {}
             Self::Refusal(body) | Self::Whole(body) => {
                 if body.len() + piece.len() > MAX_BODY {
-                    return Err(Failure::new(ErrorClass::Parse, format!("the body is longer than {MAX_BODY} bytes")));
+                    return Err(Failure::new(
+                        ErrorClass::Parse,
+                        format!("the body is longer than {MAX_BODY} bytes"),
+                    ));
                 }
                 body.extend_from_slice(piece);
             }

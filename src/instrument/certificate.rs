@@ -32,7 +32,8 @@ pub struct Certificate {
     pub send_lag: Option<Spread>,
     /// Answers of this result that the process looked at more than 5 ms after they were there.
     pub late_answers: u64,
-    /// The share of its cores that this process used while it measured. Absent where the system does not say.
+    /// The share of its cores that this process used while it measured, or of one core where one thread measures and that
+    /// is more. Absent where the system does not say.
     pub cpu_share: Option<f64>,
     /// The most memory that this process has held, in bytes. Absent where the system does not say.
     pub peak_memory_bytes: Option<u64>,
@@ -154,7 +155,7 @@ impl Conduct {
         });
         let busy = self.cpu_share.filter(|&share| share >= CPU_SHARE).map(|share| {
             format!(
-                "this process used {:.0}% of its cores, and times of {:.0}% or more hold the wait for a core",
+                "this process used {:.0}% of its cores, and from {:.0}% on times hold the wait for a core",
                 share * 100.0,
                 CPU_SHARE * 100.0
             )

@@ -3,9 +3,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use super::{Place, Session};
 use crate::client::Exchange;
-use crate::instrument::usage::{Usage, cores};
+use crate::instrument::usage::{Usage, cores, cpu_of_thread};
 use crate::instrument::{self, Certificate, Conduct, Spread};
 
 /// What is noted meanwhile.
@@ -19,6 +21,8 @@ struct Notes {
     wall: Duration,
     /// Absent once the system did not say.
     cpu: Option<Duration>,
+    /// Of the one thread that measures, where there is but one.
+    cpu_of_thread: Duration,
     /// In nanoseconds; what took longer than these hold, some four seconds, counts as four.
     send_lags: Vec<u32>,
     late_answers: u64,
@@ -30,6 +34,8 @@ pub struct Measuring<'a> {
     watched: &'a Watched,
     began: Instant,
     before: Option<Usage>,
+    /// The time of the one thread that measures, where there is but one.
+    before_of_thread: Option<Duration>,
 }
 
 impl Watched {
@@ -62,7 +68,9 @@ impl Drop for Measuring<'_> {
     fn drop(&mut self) {
         let cpu = Usage::of_process().zip(self.before);
         let cpu = cpu.map(|(after, before)| after.cpu.saturating_sub(before.cpu));
+        let thread = self.before_of_thread.zip(cpu_of_thread());
         let mut notes = self.watched.notes();
+        notes.cpu_of_thread += thread.map_or(Duration::ZERO, |(before, after)| after.saturating_sub(before));
         let known = if notes.wall.is_zero() { Some(Duration::ZERO) } else { notes.cpu };
         notes.cpu = known.zip(cpu).map(|(known, more)| known + more);
         notes.wall += self.began.elapsed();
@@ -74,7 +82,13 @@ impl Session {
     /// Says that what is asked from here on is measured, until the value is dropped.
     pub fn measuring(&self) -> Measuring<'_> {
         self.watched.notes().measuring = true;
-        Measuring { watched: &self.watched, began: Instant::now(), before: Usage::of_process() }
+        let runtime = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+        Measuring {
+            watched: &self.watched,
+            began: Instant::now(),
+            before: Usage::of_process(),
+            before_of_thread: cpu_of_thread().filter(|_| matches!(runtime, Ok(RuntimeFlavor::CurrentThread))),
+        }
     }
 
     /// Checks the instrument against known truth, once in a process, unless the settings forbid it. It takes some
@@ -92,12 +106,16 @@ impl Session {
     /// What this process did while it measured.
     pub fn conduct(&self) -> Conduct {
         let notes = self.watched.notes();
-        let cpu_time = notes.wall.as_secs_f64() * cores() as f64;
+        let wall = notes.wall.as_secs_f64();
+        // One thread alone is at its end long before the machine is.
+        let share = |cpu: Duration| {
+            (cpu.as_secs_f64() / (wall * cores() as f64)).max(notes.cpu_of_thread.as_secs_f64() / wall)
+        };
         let lags: Vec<_> = notes.send_lags.iter().map(|&lag| Duration::from_nanos(lag.into())).collect();
         Conduct {
             send_lag: Spread::of(&lags),
             late_answers: notes.late_answers,
-            cpu_share: notes.cpu.filter(|_| cpu_time > 0.0).map(|cpu| cpu.as_secs_f64() / cpu_time),
+            cpu_share: notes.cpu.filter(|_| wall > 0.0).map(share),
             peak_memory_bytes: Usage::of_process().map(|usage| usage.peak_memory),
             open_ttft_ms: None,
         }

@@ -88,7 +88,8 @@ impl Decoder {
     /// Whether an event is nothing but a line of data that ends at `at`, and the blank line after it: most are, and need
     /// not be copied.
     fn is_whole_event(&self, bytes: &[u8], at: usize) -> bool {
-        let is_fresh = self.line.is_empty() && !self.has_data && self.event.is_empty() && self.past_first_line;
+        let is_fresh =
+            self.line.is_empty() && !self.has_data && self.event.is_empty() && self.past_first_line;
         is_fresh && bytes.starts_with(DATA) && bytes[at..].starts_with(b"\n\n")
     }
 
@@ -189,8 +190,6 @@ impl Decoder {
 }
 
 fn utf8(line: &[u8]) -> Result<&str, WireError> {
-    std::str::from_utf8(line).map_err(|error| WireError::Parse {
-        what: "a line of the event stream",
-        reason: error.to_string(),
-    })
+    std::str::from_utf8(line)
+        .map_err(|error| WireError::Parse { what: "a line of the event stream", reason: error.to_string() })
 }

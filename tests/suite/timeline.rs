@@ -341,7 +341,8 @@ fn the_servers_usage_counts_before_the_events() {
 
 #[test]
 fn a_cut_stream_has_no_token_count() {
-    let timeline = Exchange::streamed().at(10, Event::Usage(Box::new(usage(1, None)))).at(200, text("Hel")).end(210);
+    let timeline =
+        Exchange::streamed().at(10, Event::Usage(Box::new(usage(1, None)))).at(200, text("Hel")).end(210);
     assert!(!timeline.finished());
     assert_eq!(TokenCount::of(&usage(1, None), &timeline), TokenCount::default());
 }

@@ -69,14 +69,23 @@ enum State {
 #[derive(Debug, Clone, Copy)]
 enum Chunk {
     /// In the hexadecimal size, of so many digits so far.
-    Size { size: u64, digits: u32 },
+    Size {
+        size: u64,
+        digits: u32,
+    },
     /// In the rest of the line after it: so many bytes of it.
-    Extension { size: u64, length: u32 },
+    Extension {
+        size: u64,
+        length: u32,
+    },
     Data(u64),
     /// In the line end after a chunk's data.
     DataEnd,
     /// In the trailers: whether the current line holds anything, and all bytes of them so far.
-    Trailer { filled: bool, length: u32 },
+    Trailer {
+        filled: bool,
+        length: u32,
+    },
 }
 
 impl Framing {
@@ -186,7 +195,8 @@ pub fn follow<'a>(
 ) -> (Option<u16>, Vec<u8>, bool, Result<bool, String>) {
     let (mut framing, mut body) = (Framing::new(), Vec::new());
     let mut pieces = pieces.into_iter();
-    let followed = pieces.try_for_each(|piece| framing.push(piece, &mut |_, part| body.extend_from_slice(part)));
+    let followed =
+        pieces.try_for_each(|piece| framing.push(piece, &mut |_, part| body.extend_from_slice(part)));
     let kept = followed.map(|()| framing.keeps_connection()).map_err(|error| error.to_string());
     (framing.head().map(|head| head.status.as_u16()), body, framing.is_complete(), kept)
 }
@@ -217,7 +227,11 @@ fn read_head(raw: &[u8]) -> Result<Option<(usize, Option<(Head, State)>)>, Frami
     let connection = |word: &str| says(&headers, CONNECTION, word);
     let keeps = if status == StatusCode::SWITCHING_PROTOCOLS {
         false
-    } else if response.version == Some(1) { !connection("close") } else { connection("keep-alive") };
+    } else if response.version == Some(1) {
+        !connection("close")
+    } else {
+        connection("keep-alive")
+    };
     let state = body_of(status, &headers)?;
     Ok(Some((length, Some((Head { status, headers, keeps }, state)))))
 }
@@ -263,7 +277,9 @@ impl Chunk {
             }
             Self::Size { size, digits } => return Self::in_size(size, digits, bytes),
             Self::Extension { size, .. } if byte == b'\n' => Self::after_size(size),
-            Self::Extension { size, length } if length < MAX_LINE => Self::Extension { size, length: length + 1 },
+            Self::Extension { size, length } if length < MAX_LINE => {
+                Self::Extension { size, length: length + 1 }
+            }
             Self::DataEnd if byte == b'\n' => Self::START,
             Self::DataEnd if byte == b'\r' => Self::DataEnd,
             Self::DataEnd => return Err(FramingError::ChunkEnd),
@@ -391,7 +407,10 @@ mod tests {
         for (raw, error) in [
             ("220 mail.example ESMTP\r\n".into(), FramingError::Head(httparse::Error::Version)),
             ("HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n".into(), FramingError::Length),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n".into(), FramingError::Length),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n".into(),
+                FramingError::Length,
+            ),
             (format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(MAX_HEAD)), FramingError::LongHead),
             (format!("{chunked}\r\n"), FramingError::ChunkSize),
             (format!("{chunked}g\r\n"), FramingError::ChunkSize),

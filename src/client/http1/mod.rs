@@ -46,12 +46,7 @@ pub(crate) struct Stamps {
 }
 
 /// The bytes of a request.
-pub(crate) fn request(
-    method: &Method,
-    path: &str,
-    headers: &[&HeaderMap],
-    body: &[u8],
-) -> Bytes {
+pub(crate) fn request(method: &Method, path: &str, headers: &[&HeaderMap], body: &[u8]) -> Bytes {
     let fields = || headers.iter().flat_map(|headers| headers.iter());
     let size: usize = fields().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let mut raw = Vec::with_capacity(64 + path.len() + size + body.len());
@@ -104,7 +99,16 @@ impl Http1 {
     pub(crate) fn new(socket: Socket, request: Bytes) -> Self {
         let reads_before = socket.reads();
         let (framing, stamps) = (Framing::new(), Stamps::default());
-        Self { socket, request, unwritable: None, flushed: false, reads_before, framing, stamps, ended: false }
+        Self {
+            socket,
+            request,
+            unwritable: None,
+            flushed: false,
+            reads_before,
+            framing,
+            stamps,
+            ended: false,
+        }
     }
 
     pub(crate) fn stamps(&self) -> Stamps {

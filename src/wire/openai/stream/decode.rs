@@ -161,7 +161,8 @@ impl StreamDecoder {
 
     fn delta(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) {
         // Some servers send the same piece under both names.
-        let thinking = json::filled(delta.reasoning_content.as_ref()).or(json::filled(delta.reasoning.as_ref()));
+        let thinking =
+            json::filled(delta.reasoning_content.as_ref()).or(json::filled(delta.reasoning.as_ref()));
         let pieces = [
             (ContentKind::Thinking, thinking),
             (ContentKind::Text, json::filled(delta.content.as_ref())),
