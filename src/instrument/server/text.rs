@@ -6,8 +6,8 @@ use std::time::Duration;
 pub(super) const HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// After the last token of every answer.
-const LAST: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+/// Before the choice of every event: what real servers repeat in each, since it has to be read too.
+const SAME: &str = r#"{"id":"chatcmpl-2b6e0a1f9c434d1e","object":"chat.completion.chunk","created":1762300000,"model":"truth","system_fingerprint":null,"choices":[{"index":0,"delta":"#;
 
 /// Digits of a token's offset.
 const DIGITS: usize = 12;
@@ -20,7 +20,8 @@ fn chunk(data: &str) -> String {
 
 /// The events that end an answer, and the end of its body.
 pub(super) fn end() -> String {
-    format!("{}{}0\r\n\r\n", chunk(LAST), chunk("[DONE]"))
+    let last = format!(r#"{SAME}{{}},"logprobs":null,"finish_reason":"stop"}}]}}"#);
+    format!("{}{}0\r\n\r\n", chunk(&last), chunk("[DONE]"))
 }
 
 /// A token that takes any offset.
@@ -33,7 +34,8 @@ pub(super) struct Token {
 impl Token {
     pub(super) fn new() -> Self {
         let zeros = "0".repeat(DIGITS);
-        let text = chunk(&format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{zeros} "}}}}]}}"#));
+        let token = format!(r#"{SAME}{{"content":"{zeros} "}},"logprobs":null,"finish_reason":null}}]}}"#);
+        let text = chunk(&token);
         let offset = text.find(&zeros).unwrap_or_default();
         Self { bytes: text.into_bytes(), offset }
     }
@@ -57,10 +59,9 @@ mod tests {
     fn a_token_is_its_offset() {
         let mut token = Token::new();
         let text = String::from_utf8(token.at(Duration::from_nanos(1_234_567)).to_vec()).unwrap();
-        assert_eq!(
-            text,
-            "45\r\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"000001234567 \"}}]}\n\n\r\n"
-        );
+        assert!(text.contains(r#""delta":{"content":"000001234567 "},"logprobs":null"#), "{text}");
+        let event = text.split_once("data: ").unwrap().1.split_once("\n\n").unwrap().0;
+        assert!(serde_json::from_str::<serde_json::Value>(event).is_ok(), "{event}");
         assert_eq!(text.len(), token.at(Duration::ZERO).len());
     }
 }
