@@ -5,6 +5,7 @@
 //! be an error, and what somebody watches, is decoded as it comes.
 
 use std::io::Write;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use flate2::write::MultiGzDecoder;
@@ -28,7 +29,7 @@ const ASIDE: usize = 2 * 1024;
 /// The first byte of gzip (RFC 1952).
 const GZIP: u8 = 0x1f;
 /// What stands in an event that ends an answer before its time, whatever the dialect.
-const ERROR: &[u8] = b"error";
+static ERROR: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("error"));
 
 /// What a response was understood as.
 #[derive(Debug)]
@@ -235,13 +236,13 @@ impl Stream {
             self.catch_up()?;
             return self.feed(read, |frames, sink| frames.push(piece, sink));
         }
-        let seam = self.aside.len().saturating_sub(ERROR.len() - 1);
+        let seam = self.aside.len().saturating_sub(ERROR.needle().len() - 1);
         self.aside.extend_from_slice(piece);
         match self.reads.last_mut() {
             Some((until, before)) if *before == read => *until = self.aside.len(),
             _ => self.reads.push((self.aside.len(), read)),
         }
-        if self.aside.len() >= ASIDE || memmem::find(&self.aside[seam..], ERROR).is_some() {
+        if self.aside.len() >= ASIDE || ERROR.find(&self.aside[seam..]).is_some() {
             self.catch_up()?;
         }
         Ok(())

@@ -152,7 +152,7 @@ async fn answer_to_a_slow_reader() -> Answer {
     });
     let client = client(Dialect::OpenAi, &server.url());
     let busy = async {
-        for _ in 0..3 {
+        for _ in 0..5 {
             std::thread::sleep(Duration::from_millis(400));
             tokio::task::yield_now().await;
         }
