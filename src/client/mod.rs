@@ -1,6 +1,6 @@
 //! One request, measured.
 //!
-//! The measured path is HTTP/1.1 over a socket of ours ([`http1`]): each read is stamped when it returns, below TLS and
+//! The measured path is HTTP/1.1 over a socket of ours: each read is stamped when it returns, below TLS and
 //! before any of it is looked at, and each event belongs to the read that completed it. The request's first write is
 //! stamped above TLS. A connection serves one exchange at a time, in a task of its own.
 //!

@@ -316,6 +316,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// A header's text.
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: impl http::header::AsHeaderName) -> Option<&'a str> {
+pub(super) fn text(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }

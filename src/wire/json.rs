@@ -163,7 +163,11 @@ mod tests {
         for (dialect, data) in cases {
             let mut events = Vec::new();
             dialect.event_decoder().decode("", &data, &mut events).unwrap();
-            assert_eq!(events, [Event::Usage(Usage { output: Some(7), ..Usage::default() })], "{dialect}");
+            assert_eq!(
+                events,
+                [Event::Usage(Box::new(Usage { output: Some(7), ..Usage::default() }))],
+                "{dialect}"
+            );
         }
     }
 }

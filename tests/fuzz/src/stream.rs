@@ -161,7 +161,7 @@ fn without_usage(events: &[Event]) -> Vec<Event> {
 }
 
 fn last_usage(events: &[Event]) -> Option<Usage> {
-    events.iter().rev().find_map(|event| if let Event::Usage(usage) = event { Some(*usage) } else { None })
+    events.iter().rev().find_map(|event| if let Event::Usage(usage) = event { Some(**usage) } else { None })
 }
 
 /// Completions can say text alone, and say all of it.
