@@ -26,6 +26,10 @@ use crate::wire::{Ask, Event, Reply};
 /// The most that is shown of what a server said.
 const MAX_MESSAGE: usize = 400;
 
+/// After a read of so many bytes it is another stream's turn: a server that sends as fast as it is read would hold up the
+/// stamps of all others.
+const MUCH: usize = 16 * 1024;
+
 /// One request on the wire, whatever became of it.
 #[derive(Debug)]
 pub struct Exchange {
@@ -215,13 +219,17 @@ async fn receive(mut exchange: Http1, mut receiver: Receiver, mut bounds: Bounds
                 return Poll::Ready(Err(ready!(bounds.poll(cx))));
             };
             match progress {
-                Ok(Progress::Read) if !receiver.is_done() => {
+                Ok(Progress::Read(bytes)) if !receiver.is_done() => {
                     let Stamps { first_body, last, .. } = exchange.stamps();
                     if let Some(overrun) = last.and_then(|at| bounds.overrun(at)) {
                         return Poll::Ready(Err(overrun));
                     }
                     // A head alone is no byte of the answer.
                     first_body.and(last).into_iter().for_each(|at| bounds.heard(at));
+                    if bytes >= MUCH {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
                 Ok(_) => return Poll::Ready(Ok(())),
                 Err(failure) => return Poll::Ready(Err(failure)),

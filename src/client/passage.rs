@@ -167,7 +167,7 @@ async fn read(mut exchange: Http1, tell: UnboundedSender<Part>, pool: Arc<Pool>,
             let _ = tell.send(Part::Piece(bytes.freeze(), at, exchange.is_complete()));
         }
         match progress {
-            Ok(Progress::Read) => {}
+            Ok(Progress::Read(_)) => {}
             Ok(Progress::End) => break Ok(()),
             Err(failure) => break Err(failure),
         }

@@ -88,8 +88,8 @@ pub(crate) type Sink<'a> = dyn FnMut(&Head, &[u8], Read) + 'a;
 /// What a poll brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// A read of the response.
-    Read,
+    /// A read of the response, of so many bytes.
+    Read(usize),
     /// The response's end.
     End,
 }
@@ -199,7 +199,7 @@ impl Http1 {
         if framing.head().is_some() {
             stamps.headers.get_or_insert(read.at);
         }
-        pushed.map(|()| Progress::Read).map_err(|error| self.broken(error))
+        pushed.map(|()| Progress::Read(bytes.len())).map_err(|error| self.broken(error))
     }
 
     /// The end of the connection: the response's own, or too early.
