@@ -84,8 +84,8 @@ impl Target {
             Some("https") => true,
             _ => return Err(wrong("it must start with http:// or https://")),
         };
-        let host = uri.host().ok_or_else(|| wrong("it names no host"))?.to_owned();
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let host = uri.host().filter(|host| is_host(host)).ok_or_else(|| wrong("it names no host"))?;
+        let port = port(&uri, host, tls).ok_or_else(|| wrong("its port is no number from 1 to 65535"))?;
         let base_path = uri.path().trim_end_matches('/').trim_end_matches("/v1");
         let base_path = base_path.trim_end_matches(dialect.path());
         Ok(Self {
@@ -93,7 +93,7 @@ impl Target {
             dialect,
             base_path: base_path.to_owned(),
             path: format!("{base_path}{}", dialect.path()),
-            origin: Origin { tls, host, port, root: None },
+            origin: Origin { tls, host: host.to_owned(), port, root: None },
             model: model.into(),
             headers: headers(dialect, auth)?,
             context_tokens: None,
@@ -197,6 +197,26 @@ impl Target {
     }
 }
 
+/// Whether it can be one: an IPv6 address is in brackets, and nothing else has any.
+fn is_host(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let bare = address.unwrap_or(host);
+    !bare.is_empty() && !bare.contains(['[', ']']) && address.is_none_or(|address| address.contains(':'))
+}
+
+/// The port that a URL names, or its scheme's own; absent where it names what is none.
+fn port(uri: &Uri, host: &str, tls: bool) -> Option<u16> {
+    let authority = uri.authority()?.as_str();
+    let after_user = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest);
+    match after_user.strip_prefix(host)? {
+        "" | ":" => Some(if tls { 443 } else { 80 }),
+        rest => {
+            let digits = rest.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+            digits?.parse().ok().filter(|port| *port > 0)
+        }
+    }
+}
+
 fn headers(dialect: Dialect, auth: &Auth) -> Result<HeaderMap, TargetError> {
     let mut headers = HeaderMap::new();
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -274,6 +294,32 @@ mod tests {
         for auth in [Auth::Bearer("hush-hush".into()), Auth::ApiKey("hush-hush".into())] {
             let target = Target::new("t", Dialect::Anthropic, "https://example.com", "m", &auth).unwrap();
             assert!(!format!("{auth:?} {target:?}").contains("hush"));
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_host_or_with_a_port_that_is_none_is_refused() {
+        let port = |url| Target::new("t", Dialect::OpenAi, url, "m", &Auth::None).map(|t| t.origin().port);
+        for wrong in [
+            "http://:8080/v1",
+            "http://127.0[::1].0.1:8081",
+            "http://h:+80",
+            "https://:x1",
+            "http://h:99999",
+            "http://h:x1",
+            "http://h:0",
+            "http://u@h:99999",
+        ] {
+            assert!(port(wrong).is_err(), "{wrong}");
+        }
+        for (right, expected) in [
+            ("http://h", 80),
+            ("https://h", 443),
+            ("http://h:", 80),
+            ("http://u@h:81", 81),
+            ("http://[::1]:82/v1", 82),
+        ] {
+            assert_eq!(port(right), Ok(expected), "{right}");
         }
     }
 
