@@ -284,8 +284,8 @@ impl Chunk {
             Self::DataEnd if byte == b'\r' => Self::DataEnd,
             Self::DataEnd => return Err(FramingError::ChunkEnd),
             Self::Trailer { filled: false, .. } if byte == b'\n' => return Ok((1, false, None)),
-            Self::Trailer { length, .. } if length < MAX_LINE => {
-                let filled = !matches!(byte, b'\r' | b'\n');
+            Self::Trailer { filled, length } if length < MAX_LINE => {
+                let filled = byte != b'\n' && (filled || byte != b'\r');
                 Self::Trailer { filled, length: length + 1 }
             }
             Self::Extension { .. } | Self::Trailer { .. } => return Err(FramingError::LongLine),
