@@ -25,8 +25,8 @@ impl Interruptible {
         Self::on(Builder::new_multi_thread().enable_all().build()?)
     }
 
-    /// The same on the calling thread alone: what waits for sockets costs a fifth more where it is handed from one thread
-    /// to another.
+    /// The same on the calling thread alone: what waits for sockets costs more where it is handed from one thread to
+    /// another.
     pub(super) fn on_one_thread() -> io::Result<Self> {
         Self::on(Builder::new_current_thread().enable_all().build()?)
     }

@@ -1,6 +1,6 @@
 //! From the pieces of a response's body to an answer, as they come.
 //!
-//! A read that brings an event is stamped and set aside; a few of them are decoded at once. Between two tokens of a paced
+//! A read that brings an event is stamped and set aside; several are decoded at once. Between two tokens of a paced
 //! answer the processor forgets the decoder, and to call it for every event would cost more than the read did. What may
 //! be an error, and what somebody watches, is decoded as it comes.
 
@@ -24,7 +24,7 @@ use crate::wire::{Dialect, Event, EventDecoder, Reply, WireError, sse};
 const MAX_REFUSAL: usize = 64 * 1024;
 /// The most that an answer in one body may take: a server could go on for ever.
 const MAX_BODY: usize = 64 * 1024 * 1024;
-/// How many bytes of a stream are set aside: some ten events.
+/// How many bytes of a stream are set aside: seven events of 290 bytes.
 const ASIDE: usize = 2 * 1024;
 /// The first byte of gzip (RFC 1952).
 const GZIP: u8 = 0x1f;

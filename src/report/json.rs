@@ -60,7 +60,7 @@ pub struct Totals {
 /// What is known of the instrument's own error.
 #[derive(Debug, Clone, Serialize)]
 pub struct Instrument {
-    /// The longest that a read waited for this process, in nanoseconds.
+    /// The longest that an answer waited until whoever asked went on, in nanoseconds.
     pub client_lag_max_ns: u64,
     /// How late the mock wrote, compared with its own plan.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -113,7 +113,7 @@ pub fn doubts(session: &Session) -> String {
         );
     }
     text + &format!(
-        "; this client looked at a read at most {:.1} ms late",
+        "; this client looked at an answer at most {:.1} ms late",
         session.client_lag().as_secs_f64() * 1e3
     )
 }

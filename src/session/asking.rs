@@ -12,7 +12,7 @@ use crate::provenance::Truth;
 use crate::seed::{DRAW_HEADER, DrawId};
 use crate::wire::{Ask, Dialect, SCRIPT_HEADER, SERVING_HEADER, Serving};
 
-/// A read that waited longer than this to be looked at was late.
+/// An answer that waited longer than this until whoever asked went on was looked at late.
 const LATE: Duration = Duration::from_millis(5);
 
 /// Why a question got no answer that counts.

@@ -299,7 +299,7 @@ impl Session {
         self.mock.as_ref().map(Mock::report)
     }
 
-    /// The longest that any read waited for this process to look at it.
+    /// The longest that any answer waited, once it was read, until whoever asked went on.
     pub fn client_lag(&self) -> Duration {
         Duration::from_nanos(self.longest_lag.load(Ordering::Relaxed))
     }
