@@ -203,6 +203,8 @@ struct Stream {
     frames: sse::Decoder,
     decoder: EventDecoder,
     watcher: Option<UnboundedSender<Event>>,
+    /// Whether events are decoded as they come.
+    at_once: bool,
     fresh: Vec<Event>,
     events: Vec<Stamped>,
     /// Bytes that were not decoded yet, and up to where each read brought them.
@@ -220,6 +222,7 @@ impl Stream {
         Self {
             frames,
             decoder,
+            at_once: watcher.is_some(),
             watcher,
             fresh: Vec::new(),
             events: Vec::new(),
@@ -232,20 +235,18 @@ impl Stream {
     /// Takes what a read brought.
     fn take(&mut self, piece: &[u8], read: Read) -> Result<(), WireError> {
         self.last = Some(read);
-        if self.watcher.is_some() || piece.len() >= ASIDE {
+        // From here on at once: what follows may be the rest of the error's event.
+        self.at_once |= may_hold_error(piece);
+        if self.at_once || piece.len() >= ASIDE {
             self.catch_up()?;
             return self.feed(read, |frames, sink| frames.push(piece, sink));
         }
-        let seam = self.aside.len().saturating_sub(ERROR.needle().len() - 1);
         self.aside.extend_from_slice(piece);
         match self.reads.last_mut() {
             Some((until, before)) if *before == read => *until = self.aside.len(),
             _ => self.reads.push((self.aside.len(), read)),
         }
-        if self.aside.len() >= ASIDE || ERROR.find(&self.aside[seam..]).is_some() {
-            self.catch_up()?;
-        }
-        Ok(())
+        if self.aside.len() >= ASIDE { self.catch_up() } else { Ok(()) }
     }
 
     /// Decodes what was set aside.
@@ -296,6 +297,12 @@ impl Stream {
         let reply = Reply::from_events(self.events.iter().map(|stamped| &stamped.event));
         Ok(Received { events: self.events, reply, streamed: true })
     }
+}
+
+/// Whether a piece has the word that an error's event has, or its beginning at the end.
+fn may_hold_error(piece: &[u8]) -> bool {
+    let word = ERROR.needle();
+    ERROR.find(piece).is_some() || (1..word.len()).any(|letters| piece.ends_with(&word[..letters]))
 }
 
 /// The failure of a response whose status is not a success, in the server's own words.

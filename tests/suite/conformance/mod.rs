@@ -41,10 +41,11 @@ fn client(case: &Fixture, carrier: Carrier, port: u16, identity: &Identity) -> C
     Client::over(&Road { http, ..Road::default() }, target, timeouts)
 }
 
-/// One exchange with a server that answers with `case`, and whether it agrees with what the case states.
+/// One exchange with a server that answers with `case`, watched or not, and whether it agrees with what the case states.
 async fn exchange(
     case: &Fixture,
     carrier: Carrier,
+    is_watched: bool,
     pause: Duration,
     identity: &Identity,
 ) -> Result<(), Disagreement> {
@@ -55,7 +56,11 @@ async fn exchange(
     let ask = llmlab::wire::Ask { stream, ..support::question() };
     let mut watched: Vec<Event> = Vec::new();
     let mut watch = |event: &Event| watched.push(event.clone());
-    let exchange = client.send_watched(&ask, Instant::now(), &HeaderMap::new(), &mut watch).await;
+    let headers = HeaderMap::new();
+    let exchange = match is_watched {
+        true => client.send_watched(&ask, Instant::now(), &headers, &mut watch).await,
+        false => client.send(&ask, Instant::now(), &headers).await,
+    };
     serving.abort();
     let stated = match carrier {
         Carrier::OneWrite => case.stated.in_one_read(),
@@ -64,7 +69,7 @@ async fn exchange(
     };
     let seen = Seen {
         exchange: &exchange,
-        watched: &watched,
+        watched: is_watched.then_some(&watched),
         written: &written.times(),
         one_byte_reads: carrier == Carrier::Bytes,
     };
@@ -87,11 +92,22 @@ fn check_reads(
     Ok(())
 }
 
-/// Tries until what is stated is seen, or something is wrong for certain.
+/// Whether a case is seen as stated by those who watch, whose events are decoded as they come, and by those who do not.
 async fn conforms(case: &Fixture, carrier: Carrier, identity: &Identity) -> Result<(), String> {
+    conforms_when(true, case, carrier, identity).await?;
+    conforms_when(false, case, carrier, identity).await.map_err(|what| format!("unwatched, {what}"))
+}
+
+/// Tries until what is stated is seen, or something is wrong for certain.
+async fn conforms_when(
+    is_watched: bool,
+    case: &Fixture,
+    carrier: Carrier,
+    identity: &Identity,
+) -> Result<(), String> {
     let mut tries = Vec::new();
     for pause in PAUSES_MS.map(Duration::from_millis) {
-        match exchange(case, carrier, pause, identity).await {
+        match exchange(case, carrier, is_watched, pause, identity).await {
             Ok(()) => return Ok(()),
             Err(Disagreement::Wrong(what)) => return Err(format!("{}: {what}", case.name)),
             Err(Disagreement::Late(what)) => tries.push(what),

@@ -205,7 +205,8 @@ pub(super) fn misencoded() -> Vec<Fault> {
 fn misunderstood() -> Vec<Fault> {
     use ErrorClass::{MidStreamError, Parse};
     let typed = |kind: &str, body: &str| vec![write(plain(200, &format!("content-type: {kind}\r\n"), body))];
-    let error = r#"data: {"error":{"message":"Overloaded","type":"overloaded_error"}}"#;
+    let error = r#"data: {"error":{"message":"Overloaded","type":"server"}}"#;
+    let split = error.split_at(error.find("or\"").expect("the word is in it"));
     vec![
         fault("a page where a stream was asked for", Parse, typed("text/html", "<html>\n\nSign in</html>")),
         fault("a page that calls itself JSON", Parse, typed("application/json", "<html>Sign in</html>")),
@@ -226,7 +227,17 @@ fn misunderstood() -> Vec<Fault> {
             stream(&(openai_says("Hel") + "data: [1,2]\n\n" + &openai_end())),
         ),
         fault("an error in mid-stream", MidStreamError, stream(&(openai_says("Hel") + error + "\n\n"))),
+        fault("an error before a silence", MidStreamError, then_silent([&(error.to_owned() + "\n\n")])),
+        fault("an error in two reads before a silence", MidStreamError, then_silent([error, "\n\n"])),
+        fault("an error whose word is in two reads", MidStreamError, then_silent([split.0, split.1, "\n\n"])),
     ]
+}
+
+/// A stream that goes on with `pieces`, each in a read of its own, and then falls silent without an end.
+fn then_silent<const N: usize>(pieces: [&str; N]) -> Vec<Step> {
+    let said = write(stream_head() + &chunk(&openai_says("Hel")));
+    let pieces = pieces.iter().flat_map(|piece| [moment(), write(chunk(piece))]);
+    [said].into_iter().chain(pieces).chain([Step::Silence]).collect()
 }
 
 /// What has no end, as fast as it can be read.
