@@ -22,10 +22,9 @@ impl Alarm {
     pub(super) fn timeout(&mut self, deadline: Option<Instant>) -> io::Result<Option<Duration>> {
         let Some(deadline) = deadline else { return Ok(None) };
         let left = deadline.saturating_duration_since(Instant::now());
-        match left.checked_sub(SPIN) {
-            None => Ok(Some(Duration::ZERO)),
-            Some(left) => self.0.timeout(deadline, left),
-        }
+        let left = left.saturating_sub(SPIN);
+        // A timer that is set to nothing never rings.
+        if left.is_zero() { Ok(Some(Duration::ZERO)) } else { self.0.timeout(deadline, left) }
     }
 }
 
@@ -54,7 +53,7 @@ mod system {
         }
 
         pub(super) fn timeout(&mut self, deadline: Instant, left: Duration) -> io::Result<Option<Duration>> {
-            if self.set_for != Some(deadline) && !left.is_zero() {
+            if self.set_for != Some(deadline) {
                 // Setting it forgets what it rang for: it need not be read.
                 self.timer.set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())?;
                 self.set_for = Some(deadline);
