@@ -55,22 +55,25 @@ fn main() -> ExitCode {
     let filter = args.iter().find(|arg| !arg.starts_with('-')).map_or("", String::as_str);
     let is_smoke = args.iter().any(|arg| arg == "--test") || !args.iter().any(|arg| arg == "--bench");
     let runs = if is_smoke { 1 } else { 5 };
-    say(&format!("medians of {runs}; lab | raw reader; processor seconds are of one core"));
+    say(&format!("medians of {runs}; lab | raw reader, in turn; processor seconds are of one core"));
     say("| what | s per million events | ratio | events/s | requests/s | peak memory MiB |");
     say("|---|---:|---:|---:|---:|---:|");
     for (words, plan, streams, requests) in rows().into_iter().filter(|row| row.0.contains(filter)) {
         let (streams, requests) = if is_smoke { (streams.min(8), 1) } else { (streams, requests) };
         let server = TruthServer::start(&plan.on_core(Some(0))).expect("this program is also the server");
-        let [lab, raw] = ["lab", "raw"].map(|reader| {
-            let costs: Vec<_> = (0..runs).map(|_| cost(reader, &server, streams, requests)).collect();
-            move |of: fn(&Cost) -> f64| median(&sorted(&costs.iter().map(of).collect::<Vec<_>>()))
-        });
+        // In turn, so that what changes on the machine changes both.
+        let costs: Vec<_> = (0..runs)
+            .map(|_| ["lab", "raw"].map(|reader| cost(reader, &server, streams, requests)))
+            .collect();
+        let middle = |of: &dyn Fn(&[Cost; 2]) -> f64| {
+            median(&sorted(&costs.iter().map(of).collect::<Vec<_>>())).unwrap_or(f64::NAN)
+        };
         let both = |of: fn(&Cost) -> f64, digits: usize| {
-            let [lab, raw] = [lab(of), raw(of)].map(|value| value.unwrap_or(f64::NAN));
+            let [lab, raw] = [0, 1].map(|reader| middle(&|pair| of(&pair[reader])));
             format!("{lab:.digits$} \\| {raw:.digits$}")
         };
         let cpu = |cost: &Cost| cost.cpu * 1e6 / cost.events;
-        let ratio = lab(cpu).zip(raw(cpu)).map_or(f64::NAN, |(lab, raw)| lab / raw);
+        let ratio = middle(&|[lab, raw]| cpu(lab) / cpu(raw));
         say(&format!(
             "| {words} | {} | {ratio:.2} | {} | {} | {} |",
             both(cpu, 3),
