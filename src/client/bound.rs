@@ -1,7 +1,7 @@
 //! How long is waited in an exchange, and for what.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep_until};
@@ -29,14 +29,22 @@ impl Phase {
     }
 }
 
-/// The bounds of one exchange, kept by one timer that is set anew only when it rings: a bound that every read puts off
+/// The bounds of one exchange, kept by one timer that is looked at only when it rings: a bound that every read puts off
 /// would otherwise cost more than the read.
 #[derive(Debug)]
 pub(super) struct Bounds {
     timeouts: Timeouts,
     whole: Phase,
     phase: Phase,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Timer>,
+}
+
+/// A timer, when it rings and whom it wakes.
+#[derive(Debug)]
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    rings: Instant,
+    wakes: Waker,
 }
 
 impl Bounds {
@@ -58,11 +66,8 @@ impl Bounds {
 
     fn next(&mut self, phase: Phase) {
         self.phase = if phase.until < self.whole.until { phase } else { self.whole };
-        // A timer that rings too early is set again; one that would ring too late must be set now.
-        let timer = self.timer.as_mut().filter(|timer| timer.deadline() > self.phase.until.into());
-        if let Some(timer) = timer {
-            timer.as_mut().reset(self.phase.until.into());
-        }
+        // A timer that rings too early is set again; one that would ring too late is of no use.
+        self.timer.take_if(|timer| timer.rings > self.phase.until);
     }
 
     /// The failure if the time is over at `at`. A server that floods a reader leaves it no turn in which a timer rings.
@@ -72,15 +77,33 @@ impl Bounds {
 
     /// Ready with a failure when the time is over.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        let Self { phase, timer, .. } = self;
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(phase.until.into())));
-        while timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= phase.until {
-                return Poll::Ready(phase.overrun());
-            }
-            timer.as_mut().reset(phase.until.into());
+        let now = Instant::now();
+        if now >= self.phase.until {
+            return Poll::Ready(self.phase.overrun());
+        }
+        let will_ring =
+            self.timer.as_ref().is_some_and(|timer| now < timer.rings && timer.wakes.will_wake(cx.waker()));
+        if !will_ring {
+            self.set(cx);
         }
         Poll::Pending
+    }
+
+    /// Has a timer ring at the end of the phase.
+    fn set(&mut self, cx: &mut Context<'_>) {
+        let rings = self.phase.until;
+        let mut sleep = match self.timer.take() {
+            Some(Timer { mut sleep, .. }) => {
+                sleep.as_mut().reset(rings.into());
+                sleep
+            }
+            None => Box::pin(sleep_until(rings.into())),
+        };
+        if sleep.as_mut().poll(cx).is_ready() {
+            // It rang between two looks at the clock.
+            cx.waker().wake_by_ref();
+        }
+        self.timer = Some(Timer { sleep, rings, wakes: cx.waker().clone() });
     }
 
     /// Waits for `work` within the bounds.

@@ -60,7 +60,7 @@ pub struct Answer {
     pub timeline: Timeline,
     /// The answer, put together.
     pub reply: Reply,
-    /// How long the answer's last read waited until whoever asked went on: how late the client itself was.
+    /// How long the answer's last bytes waited until whoever asked went on: how late the client itself was.
     pub client_lag: Duration,
 }
 
@@ -218,6 +218,7 @@ async fn receive(mut exchange: Http1, mut receiver: Receiver, mut bounds: Bounds
             let Poll::Ready(progress) = progress else {
                 return Poll::Ready(Err(ready!(bounds.poll(cx))));
             };
+            receiver.rest();
             match progress {
                 Ok(Progress::Read(bytes)) if !receiver.is_done() => {
                     let Stamps { first_body, last, .. } = exchange.stamps();

@@ -88,6 +88,7 @@ async fn pieces(
         stamps.first_body.get_or_insert(at);
         stamps.last = Some(at);
         receiver.take(head, &piece, Read { at, number });
+        receiver.rest();
         number += 1;
         if receiver.is_done() {
             break;

@@ -88,6 +88,13 @@ impl Receiver {
         self.failure = self.failure.take().or(taken.err());
     }
 
+    /// A read has brought all that it does: what may end the answer before its time is heard now, and not once more comes.
+    pub(super) fn rest(&mut self) {
+        if let (Body::Stream(stream), None) = (&mut self.body, &self.failure) {
+            self.failure = stream.rest().err().map(Failure::from);
+        }
+    }
+
     /// Whether no more of the body is wanted: it cannot be understood, or is a refusal without end.
     pub(super) fn is_done(&self) -> bool {
         self.failure.is_some() || matches!(&self.body, Body::Refusal(said) if said.len() > MAX_REFUSAL)
@@ -203,13 +210,13 @@ struct Stream {
     frames: sse::Decoder,
     decoder: EventDecoder,
     watcher: Option<UnboundedSender<Event>>,
-    /// Whether events are decoded as they come.
-    at_once: bool,
     fresh: Vec<Event>,
     events: Vec<Stamped>,
     /// Bytes that were not decoded yet, and up to where each read brought them.
     aside: Vec<u8>,
     reads: Vec<(usize, Read)>,
+    /// How much of it was looked through for an error.
+    looked: usize,
     /// The read that brought the last piece.
     last: Option<Read>,
 }
@@ -222,12 +229,12 @@ impl Stream {
         Self {
             frames,
             decoder,
-            at_once: watcher.is_some(),
             watcher,
             fresh: Vec::new(),
             events: Vec::new(),
             aside: Vec::new(),
             reads: Vec::new(),
+            looked: 0,
             last: None,
         }
     }
@@ -235,9 +242,8 @@ impl Stream {
     /// Takes what a read brought.
     fn take(&mut self, piece: &[u8], read: Read) -> Result<(), WireError> {
         self.last = Some(read);
-        // From here on at once: what follows may be the rest of the error's event.
-        self.at_once |= may_hold_error(piece);
-        if self.at_once || piece.len() >= ASIDE {
+        // An event that was begun is read to its end as it comes: what was decoded of it cannot be looked through again.
+        if self.watcher.is_some() || piece.len() >= ASIDE || self.frames.is_amid() {
             self.catch_up()?;
             return self.feed(read, |frames, sink| frames.push(piece, sink));
         }
@@ -249,6 +255,13 @@ impl Stream {
         if self.aside.len() >= ASIDE { self.catch_up() } else { Ok(()) }
     }
 
+    /// Decodes what was set aside if it may hold an error.
+    fn rest(&mut self) -> Result<(), WireError> {
+        let unseen = self.looked.saturating_sub(ERROR.needle().len() - 1);
+        self.looked = self.aside.len();
+        if ERROR.find(&self.aside[unseen..]).is_some() { self.catch_up() } else { Ok(()) }
+    }
+
     /// Decodes what was set aside.
     fn catch_up(&mut self) -> Result<(), WireError> {
         let (mut aside, mut reads) = (std::mem::take(&mut self.aside), std::mem::take(&mut self.reads));
@@ -258,6 +271,7 @@ impl Stream {
             self.feed(read, |frames, sink| frames.push(piece, sink))?;
         }
         aside.clear();
+        self.looked = 0;
         (self.aside, self.reads) = (aside, reads);
         Ok(())
     }
@@ -297,12 +311,6 @@ impl Stream {
         let reply = Reply::from_events(self.events.iter().map(|stamped| &stamped.event));
         Ok(Received { events: self.events, reply, streamed: true })
     }
-}
-
-/// Whether a piece has the word that an error's event has, or its beginning at the end.
-fn may_hold_error(piece: &[u8]) -> bool {
-    let word = ERROR.needle();
-    ERROR.find(piece).is_some() || (1..word.len()).any(|letters| piece.ends_with(&word[..letters]))
 }
 
 /// The failure of a response whose status is not a success, in the server's own words.

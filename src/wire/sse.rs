@@ -52,6 +52,11 @@ impl Decoder {
         Self::default()
     }
 
+    /// Whether an event was begun that is not complete.
+    pub(crate) fn is_amid(&self) -> bool {
+        !self.line.is_empty() || self.has_data || !self.event.is_empty()
+    }
+
     /// Takes the next bytes of the body and hands each event that they complete to `sink`.
     ///
     /// # Errors
