@@ -1,7 +1,8 @@
 //! One request, measured.
 //!
-//! The measured path is HTTP/1.1 over a socket of ours: each read is stamped when it returns, below TLS and
-//! before any of it is looked at, and each event belongs to the read that completed it. The request's first write is
+//! The measured path is HTTP/1.1 over a socket of ours: each read is stamped with the time at which the
+//! kernel saw its last byte arrive (where it does not say, at which the read returned), below TLS and before any of it is
+//! looked at, and each event belongs to the read that completed it. The request's first write is
 //! stamped above TLS. A connection serves one exchange at a time, in a task of its own.
 //!
 //! A client follows a [`Road`]: connections kept or not, TLS resumed or not, HTTP/2 for many exchanges on one
@@ -11,6 +12,7 @@
 //! [`RetryPolicy`] to say, and whether it counts is decided higher up. What is not measured goes through
 //! [`control`].
 
+mod arrival;
 mod bound;
 mod connection;
 pub mod control;

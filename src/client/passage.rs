@@ -43,7 +43,7 @@ pub(crate) struct Passed {
     pub(crate) head: Duration,
     /// What each read brought of the body.
     pub(crate) chunks: Vec<(Duration, Bytes)>,
-    /// When the last read returned.
+    /// When the last bytes arrived.
     pub(crate) end: Duration,
     /// Whether the body came to its end; absent if nobody waited for it.
     pub(crate) whole: Option<bool>,

@@ -2,24 +2,30 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
-/// When a read returned, and which one it was.
+use super::arrival;
+
+/// What a read brought was there when, and which read it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Read {
-    /// When it returned; below TLS, where there is TLS.
+    /// When its last byte arrived, or, where the system does not say, when it returned; below TLS, where there is TLS.
     pub(crate) at: Instant,
     /// Its number among the reads of the response, from 0.
     pub(crate) number: u32,
 }
 
-/// A TCP socket that notes when its last read returned, and counts its reads.
+/// How much earlier than the read or write before it a byte may seem to have arrived: the clocks of both are read one
+/// after the other. What seems earlier still tells of a clock that was set.
+const SKEW: Duration = Duration::from_millis(1);
+
+/// A TCP socket that notes when the bytes of its last read arrived, and counts its reads.
 #[derive(Debug)]
 pub(crate) struct Clocked {
     tcp: TcpStream,
@@ -29,7 +35,15 @@ pub(crate) struct Clocked {
 
 impl Clocked {
     pub(crate) fn new(tcp: TcpStream) -> Self {
+        arrival::prepare(&tcp);
         Self { tcp, last: Instant::now(), reads: 0 }
+    }
+
+    /// When what a read brought just now arrived, so long ago.
+    fn arrived(&self, ago: Option<Duration>) -> Instant {
+        let now = Instant::now();
+        let Some(at) = ago.and_then(|ago| now.checked_sub(ago)) else { return now };
+        if at + SKEW < self.last { now } else { at.max(self.last) }
     }
 }
 
@@ -40,18 +54,19 @@ impl AsyncRead for Clocked {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.tcp).poll_read(cx, buf);
+        let ago = ready!(arrival::poll_read(&mut self.tcp, cx, buf))?;
         if buf.filled().len() > before {
-            self.last = Instant::now();
+            self.last = self.arrived(ago);
             self.reads = self.reads.wrapping_add(1);
         }
-        polled
+        Poll::Ready(Ok(()))
     }
 }
 
-/// Writes pass through.
 impl AsyncWrite for Clocked {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // Nothing that is read from now on can be an answer before this.
+        self.last = Instant::now();
         Pin::new(&mut self.tcp).poll_write(cx, bytes)
     }
 

@@ -139,7 +139,7 @@ pub struct RequestRecord {
     pub stalls: u64,
     /// Whether the model thought without showing it; TTFT then includes that time.
     pub reasoning_hidden: bool,
-    /// How long the answer's last read waited until whoever asked went on, in nanoseconds.
+    /// How long the answer's last bytes waited until whoever asked went on, in nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_lag_ns: Option<u64>,
 }

@@ -2,8 +2,9 @@
 //!
 //! A [`Timeline`] holds the stamps of one exchange and nothing derived; [`Timeline::values`] turns them into
 //! metrics once the exchange is over, so that no arithmetic stands between two reads. A stamp is the time at
-//! which the read returned that *completed* an event, taken before the event was parsed: a slow parser
-//! cannot move it. Events that came in one read share its stamp and its number.
+//! which the bytes arrived that *completed* an event, as the kernel saw it, or, where that does not say, at which their
+//! read returned: neither a slow parser nor a busy process moves it. Events that came in one read share its stamp and
+//! its number.
 //!
 //! One rule holds throughout: a value that this exchange does not define is absent, never 0. A streamed
 //! answer without content has no time to first token, and a body that came in one read has no decode speed.
@@ -26,10 +27,10 @@ pub use timer::{Timer, async_timed, timed};
 pub use timing::TimingResult;
 pub use tokens::{TokenCount, TokenSource};
 
-/// An event and the time at which its last byte was read.
+/// An event and the time at which its last byte arrived.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stamped {
-    /// When the read returned that completed the event.
+    /// When the bytes arrived that completed the event.
     pub at: Instant,
     /// The number of that read within the response. Events of one read were coalesced on their way, so that
     /// the time between them is not known.
@@ -52,11 +53,11 @@ pub struct Timeline {
     pub send: Instant,
     /// When the response headers were complete.
     pub headers: Option<Instant>,
-    /// When the first byte of the body was read.
+    /// When the first bytes of the body arrived.
     pub first_byte: Option<Instant>,
     /// The events of a streamed answer in order; empty when nothing was streamed.
     pub events: Vec<Stamped>,
-    /// When the last read of the response returned.
+    /// When the last bytes of the response arrived.
     pub end: Instant,
     /// Whether the answer was streamed as events, rather than sent as one body.
     pub streamed: bool,

@@ -144,6 +144,32 @@ async fn an_event_in_two_writes_is_stamped_when_it_is_complete() {
     assert_eq!(content(&timeline)[0].read, 1);
 }
 
+#[tokio::test]
+async fn a_process_that_reads_late_moves_no_stamp() {
+    // Given a server that answers soon, and a thread that does something else for a long time once it has asked
+    const BUSY: Duration = Duration::from_secs(3);
+    let answer = || vec![Step::Pause(PAUSE), Step::Write(stream_head()), said("a"), end()];
+    let server = RawServer::start(move |_| answer());
+    let client = client(Dialect::OpenAi, &server.url());
+    let busy = async {
+        while server.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        std::thread::sleep(BUSY);
+    };
+    // When it reads
+    let begin = Instant::now();
+    let (exchange, ()) = join(send(&client), busy).await;
+    assert!(begin.elapsed() >= BUSY);
+    let answer = exchange.outcome.expect("an answer");
+    // Then the stamps are of when the bytes came, where the kernel says so, and the lag of when they were read
+    if cfg!(target_os = "linux") {
+        let ttft = content(&answer.timeline)[0].at - answer.timeline.send;
+        assert!(ttft >= PAUSE / 2 && ttft < BUSY / 2, "{ttft:?}");
+        assert!(answer.client_lag >= BUSY / 2, "{:?}", answer.client_lag);
+    }
+}
+
 /// The answer of a server that writes eight events, one every 60 ms, to a task that is busy most of the time.
 async fn answer_to_a_slow_reader() -> Answer {
     let events = || (0..8).flat_map(|_| [Step::Pause(PAUSE), said("x")]);

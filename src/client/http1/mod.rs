@@ -37,11 +37,11 @@ thread_local! {
 pub(crate) struct Stamps {
     /// Just before the request's first byte was handed to the socket.
     pub(crate) sent: Option<Instant>,
-    /// The read that completed the response's head.
+    /// When the bytes arrived that completed the response's head.
     pub(crate) headers: Option<Instant>,
-    /// The first read that carried a byte of the body.
+    /// When the first bytes of the body arrived.
     pub(crate) first_body: Option<Instant>,
-    /// The last read.
+    /// When the last bytes arrived.
     pub(crate) last: Option<Instant>,
 }
 
