@@ -130,7 +130,7 @@ impl Engine<'_> {
                 rest = tail;
                 opening.take().into_iter().for_each(|event| script.say(event));
                 if shown {
-                    script.say(Event::Delta { index, kind: block.content, text: chunk.concat() });
+                    script.say(Event::Delta { index, kind: block.content, text: chunk.concat().into() });
                 }
             }
             opening.take().into_iter().for_each(|event| script.say(event));

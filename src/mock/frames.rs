@@ -110,7 +110,7 @@ mod tests {
     use crate::wire::ContentKind;
 
     fn frames(fault: Option<FaultKind>) -> Vec<Frame> {
-        let delta = |text: &str| Event::Delta { index: 0, kind: ContentKind::Text, text: text.to_owned() };
+        let delta = |text: &str| Event::Delta { index: 0, kind: ContentKind::Text, text: text.into() };
         let ms = Duration::from_millis;
         let start = Event::Start { id: "m".to_owned(), model: "x".to_owned() };
         let events = vec![(ms(5), start), (ms(5), delta("a")), (ms(6), delta("b")), (ms(6), Event::Done)];

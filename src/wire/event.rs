@@ -1,5 +1,6 @@
 //! What a server says while it answers, in no vendor's shape.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 /// What one server-sent event means.
@@ -25,8 +26,8 @@ pub enum Event {
         index: usize,
         /// What kind of content.
         kind: ContentKind,
-        /// The piece.
-        text: String,
+        /// The piece; a token or so, which needs no memory of its own.
+        text: CompactString,
     },
     /// The signature of a thinking block: not content.
     Signature {

@@ -229,11 +229,15 @@ impl Answer {
                 BlockKind::Text => ContentKind::Text,
                 BlockKind::Thinking => ContentKind::Thinking,
                 BlockKind::Tool { name, .. } => {
-                    events.push(Event::Delta { index, kind: ContentKind::ToolName, text: name.clone() });
+                    events.push(Event::Delta {
+                        index,
+                        kind: ContentKind::ToolName,
+                        text: name.as_str().into(),
+                    });
                     ContentKind::ToolArguments
                 }
             };
-            events.extend(pieces.iter().map(|text| Event::Delta { index, kind, text: text.clone() }));
+            events.extend(pieces.iter().map(|text| Event::Delta { index, kind, text: text.as_str().into() }));
             if *block == BlockKind::Thinking {
                 events.push(Event::Signature { index, signature: "c2ln".into() });
             }
@@ -333,7 +337,7 @@ proptest! {
         tokens: (u32, u32),
         include_usage: bool,
     ) {
-        let text = |text: &String| Event::Delta { index: 0, kind: ContentKind::Text, text: text.clone() };
+        let text = |text: &String| Event::Delta { index: 0, kind: ContentKind::Text, text: text.as_str().into() };
         let start = Event::Start { id: "cmpl-1".into(), model: "m".into() };
         let usage =
             Usage { input: Some(tokens.0.into()), output: Some(tokens.1.into()), ..Usage::default() };

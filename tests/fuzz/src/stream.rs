@@ -131,7 +131,7 @@ fn anthropic_again(events: &[Event]) {
 fn openai_again(events: &[Event]) {
     // A name that comes in pieces is written with the block, when only its first piece is known.
     let mut names = events.iter().filter_map(|event| match event {
-        Event::Delta { index, kind: ContentKind::ToolName, text } => Some((index, text)),
+        Event::Delta { index, kind: ContentKind::ToolName, text } => Some((index, text.as_str())),
         _ => None,
     });
     let is_named = |index: &usize, said: &str| {
@@ -171,9 +171,9 @@ fn completions_again(events: &[Event]) {
 }
 
 fn text(events: &[Event]) -> String {
-    let piece = |event: &Event| match event {
-        Event::Delta { kind: ContentKind::Text | ContentKind::Refusal, text, .. } => Some(text.clone()),
+    let pieces = events.iter().filter_map(|event| match event {
+        Event::Delta { kind: ContentKind::Text | ContentKind::Refusal, text, .. } => Some(text.as_str()),
         _ => None,
-    };
-    events.iter().filter_map(piece).collect()
+    });
+    pieces.collect()
 }

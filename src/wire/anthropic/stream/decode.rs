@@ -189,7 +189,7 @@ impl StreamDecoder {
             }
         };
         out.push(Event::BlockStart { index, block });
-        out.extend(text.map(|text| Event::Delta { index, kind, text: text.to_owned() }));
+        out.extend(text.map(|text| Event::Delta { index, kind, text: text.into() }));
     }
 }
 
@@ -197,7 +197,7 @@ fn block_delta(index: usize, delta: DeltaBody<'_>) -> Event {
     let piece = |kind, text: Option<Text<'_>>| Event::Delta {
         index,
         kind,
-        text: text.map(Text::into_owned).unwrap_or_default(),
+        text: text.as_deref().unwrap_or_default().into(),
     };
     match delta.kind.as_deref().unwrap_or_default() {
         "text_delta" => piece(ContentKind::Text, delta.text),

@@ -179,7 +179,7 @@ impl StreamDecoder {
     fn piece(&mut self, kind: ContentKind, text: &str, out: &mut Vec<Event>) {
         if !text.is_empty() {
             let index = self.block(kind, out);
-            out.push(Event::Delta { index, kind, text: text.to_owned() });
+            out.push(Event::Delta { index, kind, text: text.into() });
         }
     }
 
@@ -205,10 +205,10 @@ impl StreamDecoder {
         // A name is said once, even by servers that repeat it with every piece.
         if let Some(name) = name.filter(|name| *name != tool.name) {
             tool.name.push_str(name);
-            out.push(Event::Delta { index, kind: ContentKind::ToolName, text: name.to_owned() });
+            out.push(Event::Delta { index, kind: ContentKind::ToolName, text: name.into() });
         }
         if let Some(text) = arguments {
-            out.push(Event::Delta { index, kind: ContentKind::ToolArguments, text: text.to_owned() });
+            out.push(Event::Delta { index, kind: ContentKind::ToolArguments, text: text.into() });
         }
     }
 
