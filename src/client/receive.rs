@@ -26,6 +26,8 @@ const MAX_REFUSAL: usize = 64 * 1024;
 const MAX_BODY: usize = 64 * 1024 * 1024;
 /// How many bytes of a stream are set aside: seven events of 290 bytes.
 const ASIDE: usize = 2 * 1024;
+/// For how many more events there is always room made.
+const SPARE: usize = 8;
 /// The first byte of gzip (RFC 1952).
 const GZIP: u8 = 0x1f;
 /// What stands in an event that ends an answer before its time, whatever the dialect.
@@ -292,6 +294,10 @@ impl Stream {
             if let Some(watcher) = watcher {
                 // Nobody watches any more when whoever asked has gone.
                 fresh.iter().for_each(|event| drop(watcher.send(event.clone())));
+            }
+            // Grown by a quarter rather than doubled: of what many streams hold at once most is this.
+            if events.capacity() - events.len() < fresh.len() {
+                events.reserve_exact(fresh.len() + events.len() / 4 + SPARE);
             }
             events.extend(fresh.drain(..).map(|event| Stamped { at: read.at, read: read.number, event }));
             Ok(())

@@ -34,23 +34,24 @@ struct Choice<'a> {
     delta: Option<Delta<'a>>,
     /// What a completion says, without any delta.
     #[serde(borrow)]
-    text: Option<Text<'a>>,
+    text: Option<Box<Text<'a>>>,
     #[serde(borrow)]
     finish_reason: Option<Text<'a>>,
 }
 
+/// What hardly any delta has is boxed, as in all of a chunk.
 #[derive(Deserialize, Default)]
 struct Delta<'a> {
     #[serde(borrow)]
     content: Option<Text<'a>>,
     #[serde(borrow)]
-    reasoning: Option<Text<'a>>,
+    reasoning: Option<Box<Text<'a>>>,
     #[serde(borrow)]
-    reasoning_content: Option<Text<'a>>,
+    reasoning_content: Option<Box<Text<'a>>>,
     #[serde(borrow)]
-    refusal: Option<Text<'a>>,
+    refusal: Option<Box<Text<'a>>>,
     #[serde(borrow)]
-    tool_calls: Option<Vec<ToolPiece<'a>>>,
+    tool_calls: Option<Box<[ToolPiece<'a>]>>,
 }
 
 #[derive(Deserialize)]
@@ -162,11 +163,11 @@ impl StreamDecoder {
     fn delta(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) {
         // Some servers send the same piece under both names.
         let thinking =
-            json::filled(delta.reasoning_content.as_ref()).or(json::filled(delta.reasoning.as_ref()));
+            json::filled(delta.reasoning_content.as_deref()).or(json::filled(delta.reasoning.as_deref()));
         let pieces = [
             (ContentKind::Thinking, thinking),
             (ContentKind::Text, json::filled(delta.content.as_ref())),
-            (ContentKind::Refusal, json::filled(delta.refusal.as_ref())),
+            (ContentKind::Refusal, json::filled(delta.refusal.as_deref())),
         ];
         for (kind, text) in pieces {
             text.into_iter().for_each(|text| self.piece(kind, text, out));
