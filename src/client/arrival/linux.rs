@@ -23,7 +23,7 @@ pub(crate) fn prepare(tcp: &TcpStream) {
 
 /// Reads into `buf`, and says how long ago the last byte read arrived, if the kernel stamped it.
 pub(crate) fn poll_read(
-    tcp: &TcpStream,
+    tcp: &mut TcpStream,
     cx: &mut Context<'_>,
     buf: &mut ReadBuf<'_>,
 ) -> Poll<io::Result<Option<Duration>>> {
@@ -39,7 +39,7 @@ pub(crate) fn poll_read(
         match (read, tried) {
             (Some((bytes, arrived)), _) => {
                 buf.advance(bytes);
-                return Poll::Ready(Ok(arrived.and_then(|at| SystemTime::now().duration_since(at).ok())));
+                return Poll::Ready(Ok(arrived.and_then(ago)));
             }
             (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
                 return Poll::Ready(Err(error));
@@ -47,6 +47,15 @@ pub(crate) fn poll_read(
             (None, _) => {}
         }
     }
+}
+
+/// How long ago that was; absent where it is still to come, since somebody set the clock.
+fn ago(at: SystemTime) -> Option<Duration> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the kernel stamps by the wall clock; only a difference leaves here"
+    )]
+    SystemTime::now().duration_since(at).ok()
 }
 
 /// What one read takes: bytes, and when the last of them arrived by the system's clock.
