@@ -61,6 +61,8 @@ pub mod wire;
 pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod ranking;
 
 /// The README's code runs as tests.
 #[cfg(all(doctest, feature = "bench"))]

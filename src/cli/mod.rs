@@ -13,7 +13,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 use crate::report::say;
 use commands::{
     baseline, claims, completions, gate, load, man, matrix, mock, profile, record, report, routing, run,
-    scenarios, selftest, targets, trend,
+    scenarios, selftest, simulate, targets, trend,
 };
 
 /// Exit code of a gate that found something slower.
@@ -54,6 +54,7 @@ enum Command {
     Claims(claims::Args),
     Scenarios(scenarios::Args),
     Selftest(selftest::Args),
+    Simulate(simulate::Args),
     Targets(targets::Args),
     Mock(mock::Args),
     Profile(profile::Args),
@@ -78,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Claims(args) => claims::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Profile(args) => profile::run(&args),

@@ -19,6 +19,8 @@ pub mod matrix;
 pub mod plot;
 pub mod profile;
 pub mod progress;
+#[cfg(feature = "cli")]
+pub mod ranking;
 pub mod results;
 pub mod routing;
 pub mod scenarios;

@@ -20,6 +20,7 @@ mod sequence;
 mod summary;
 mod trimmed;
 mod two_samples;
+mod welch;
 
 pub use between::between_runs;
 pub use bootstrap::{Bootstrap, Method};
@@ -39,3 +40,4 @@ pub use sequence::{Moments, Sequence};
 pub use summary::{Summary, autocorrelation};
 pub use trimmed::Trimmed;
 pub use two_samples::quantile_ratio;
+pub use welch::welch;

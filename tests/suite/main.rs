@@ -28,6 +28,7 @@ mod mock;
 #[cfg(feature = "cli")]
 mod profile;
 #[cfg(feature = "cli")]
+mod ranking;
 mod readme;
 #[cfg(feature = "cli")]
 mod record;

@@ -15,5 +15,6 @@ pub(super) mod routing;
 pub(super) mod run;
 pub(super) mod scenarios;
 pub(super) mod selftest;
+pub(super) mod simulate;
 pub(super) mod targets;
 pub(super) mod trend;
