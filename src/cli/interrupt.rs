@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use futures::future::maybe_done;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
@@ -32,7 +33,7 @@ impl Interruptible {
     }
 
     fn on(runtime: Runtime) -> io::Result<Self> {
-        let interrupted = runtime.block_on(async { interruption() });
+        let interrupted = runtime.block_on(interruption());
         Ok(Self { runtime, interrupted })
     }
 
@@ -63,10 +64,14 @@ impl Interruptible {
 }
 
 /// Holds true from the first Ctrl-C on.
-fn interruption() -> watch::Receiver<bool> {
+async fn interruption() -> watch::Receiver<bool> {
     let (stop, interrupted) = watch::channel(false);
+    let mut pressed = Box::pin(maybe_done(tokio::signal::ctrl_c()));
+    // It listens once it was polled: a task may first be polled long after the work has begun.
+    let _ = futures::poll!(pressed.as_mut());
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        pressed.as_mut().await;
+        if pressed.as_mut().take_output().is_some_and(|listened| listened.is_ok()) {
             say("[llmlab] interrupted");
             stop.send_replace(true);
         }
