@@ -38,7 +38,7 @@ impl Metric {
     /// Time to the response headers, from the request's first written byte. Not TTFT: several servers
     /// answer with headers long before the first token, and some proxies hold them back until it.
     pub const TTFB: Self = Self::time("ttfb");
-    /// Time to first token: from the request's first written byte to the read that completed the first
+    /// Time to first token: from the request's first written byte to the arrival of what completed the first
     /// content event of any kind, thinking included. Absent when nothing was streamed.
     pub const TTFT: Self = Self::time("ttft");
     /// Time to first output token: as [`TTFT`](Self::TTFT), but only visible text or a tool call counts.

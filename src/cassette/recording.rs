@@ -85,7 +85,7 @@ pub struct RecordedResponse {
     pub head_ns: u64,
     /// What each read brought of the body.
     pub chunks: Vec<Chunk>,
-    /// When the last read returned.
+    /// When the last bytes arrived.
     pub end_ns: u64,
     /// How it ended.
     pub ending: Ending,
@@ -124,7 +124,7 @@ pub struct Taken {
     pub head_ns: u64,
     /// What each read brought.
     pub chunks: Vec<Chunk>,
-    /// When the last read returned.
+    /// When the last bytes arrived.
     pub end_ns: u64,
     /// How it ended.
     pub ending: Ending,

@@ -38,13 +38,12 @@ impl Clocked {
         arrival::prepare(&tcp);
         Self { tcp, last: Instant::now(), reads: 0 }
     }
+}
 
-    /// When what a read brought just now arrived, so long ago.
-    fn arrived(&self, ago: Option<Duration>) -> Instant {
-        let now = Instant::now();
-        let Some(at) = ago.and_then(|ago| now.checked_sub(ago)) else { return now };
-        if at + SKEW < self.last { now } else { at.max(self.last) }
-    }
+/// When what a read at `now` brought arrived, so long ago, after what happened at `last`.
+fn arrived(now: Instant, ago: Option<Duration>, last: Instant) -> Instant {
+    let Some(at) = ago.and_then(|ago| now.checked_sub(ago)) else { return now };
+    if at + SKEW < last { now } else { at.max(last) }
 }
 
 impl AsyncRead for Clocked {
@@ -56,7 +55,7 @@ impl AsyncRead for Clocked {
         let before = buf.filled().len();
         let ago = ready!(arrival::poll_read(&mut self.tcp, cx, buf))?;
         if buf.filled().len() > before {
-            self.last = self.arrived(ago);
+            self.last = arrived(Instant::now(), ago, self.last);
             self.reads = self.reads.wrapping_add(1);
         }
         Poll::Ready(Ok(()))
@@ -133,5 +132,23 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arrival_is_believed_unless_the_clock_was_set() {
+        let last = Instant::now();
+        let now = last + Duration::from_secs(3);
+        let ago = |ms| arrived(now, Some(Duration::from_millis(ms)), last);
+        // Read two seconds late
+        assert_eq!(ago(2_000), last + Duration::from_secs(1));
+        // Before the request, by less than the clocks are apart
+        assert_eq!(arrived(now, Some(Duration::from_micros(3_000_100)), last), last);
+        // Before the request, since somebody set the clock; or nobody says when
+        assert_eq!([ago(60_000), arrived(now, None, last)], [now; 2]);
     }
 }

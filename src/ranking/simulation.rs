@@ -12,11 +12,11 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 use thiserror::Error;
 
-use super::{Quality, Values};
+use super::{RankedMetric, Values, rounded};
 
 /// The usual seed.
 pub const SEED: &str = "20";
-/// The usual number of values of each model and quality.
+/// The usual number of values of each model and metric.
 pub const POINTS: usize = 1_000;
 /// The most of them: more say nothing that these do not, and would fill a database.
 const MOST_POINTS: usize = 100_000;
@@ -37,7 +37,7 @@ pub const LLMS: [Llm; 3] = [
     Llm { name: "Claude 3.5 Sonnet", company_name: "anthropic" },
 ];
 
-/// How values are spread over a quality's range.
+/// How values are spread over a metric's range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Distribution {
     /// Evenly.
@@ -73,7 +73,7 @@ impl Default for Simulation {
 }
 
 impl Simulation {
-    /// As many `points` of every model and quality, from a seed that may be any word.
+    /// As many `points` of every model and metric, from a seed that may be any word.
     ///
     /// # Errors
     /// [`SimulationError::Points`] when that is none or too many.
@@ -89,20 +89,16 @@ impl Simulation {
         &self.seed
     }
 
-    /// The values of every model for one quality.
-    pub fn values(&self, quality: Quality) -> Vec<Values> {
-        LLMS.iter().map(|llm| Values { llm_name: llm.name.into(), values: self.of(llm, quality) }).collect()
+    /// The values of every model for one metric.
+    pub fn values(&self, metric: RankedMetric) -> Vec<Values> {
+        LLMS.iter().map(|llm| Values { llm_name: llm.name.into(), values: self.of(llm, metric) }).collect()
     }
 
-    /// The values of one model for one quality, to two places.
-    pub fn of(&self, llm: &Llm, quality: Quality) -> Vec<f64> {
-        let mut random = Mt::new(seed_of(llm, quality, &self.seed));
-        let range = range(quality);
-        let draw = |_| {
-            let value = self.distribution.at(&range, fraction(&mut random));
-            (value * 100.0).round_ties_even() / 100.0
-        };
-        (0..self.points).map(draw).collect()
+    /// The values of one model for one metric, to two places.
+    pub fn of(&self, llm: &Llm, metric: RankedMetric) -> Vec<f64> {
+        let mut random = Mt::new(seed_of(llm, metric, &self.seed));
+        let range = range(metric);
+        (0..self.points).map(|_| rounded(self.distribution.at(&range, fraction(&mut random)))).collect()
     }
 }
 
@@ -133,19 +129,19 @@ impl FromStr for Distribution {
     }
 }
 
-/// The range of simulated values, in the quality's unit.
-fn range(quality: Quality) -> RangeInclusive<f64> {
-    match quality {
-        Quality::Ttft => 0.05..=2.0,
-        Quality::Tps => 10.0..=150.0,
-        Quality::E2eLatency => 0.2..=10.0,
-        Quality::Rps => 1.0..=100.0,
+/// The range of simulated values, in the metric's unit.
+fn range(metric: RankedMetric) -> RangeInclusive<f64> {
+    match metric {
+        RankedMetric::Ttft => 0.05..=2.0,
+        RankedMetric::Tps => 10.0..=150.0,
+        RankedMetric::E2eLatency => 0.2..=10.0,
+        RankedMetric::Rps => 1.0..=100.0,
     }
 }
 
-/// The seed of one model's values of one quality: the last 32 bits of the MD5 of `<model>_<quality>_<seed>`.
-fn seed_of(llm: &Llm, quality: Quality, seed: &str) -> u32 {
-    let digest = Md5::digest(format!("{}_{quality}_{seed}", llm.name));
+/// The seed of one model's values of one metric: the last 32 bits of the MD5 of `<model>_<metric>_<seed>`.
+fn seed_of(llm: &Llm, metric: RankedMetric, seed: &str) -> u32 {
+    let digest = Md5::digest(format!("{}_{metric}_{seed}", llm.name));
     digest.iter().skip(12).fold(0, |word, byte| word << 8 | u32::from(*byte))
 }
 
@@ -163,9 +159,9 @@ mod tests {
     #[test]
     fn the_usual_seed_gives_the_values_that_are_known_of_it() {
         let simulation = Simulation::default();
-        assert_eq!(seed_of(&LLMS[0], Quality::Ttft, SEED), 3_624_221_602);
-        assert_eq!(simulation.of(&LLMS[0], Quality::Ttft)[..3], [1.05, 1.31, 0.08]);
-        assert_eq!(simulation.of(&LLMS[1], Quality::Tps)[..3], [136.5, 49.26, 15.89]);
+        assert_eq!(seed_of(&LLMS[0], RankedMetric::Ttft, SEED), 3_624_221_602);
+        assert_eq!(simulation.of(&LLMS[0], RankedMetric::Ttft)[..3], [1.05, 1.31, 0.08]);
+        assert_eq!(simulation.of(&LLMS[1], RankedMetric::Tps)[..3], [136.5, 49.26, 15.89]);
     }
 
     #[test]
@@ -173,12 +169,12 @@ mod tests {
         for distribution in [Distribution::Uniform, Distribution::LogNormal] {
             let [first, second] =
                 ["", "another"].map(|seed| Simulation::new(seed, 500, distribution).unwrap());
-            for quality in Quality::ALL {
-                let values = first.values(quality);
+            for metric in RankedMetric::ALL {
+                let values = first.values(metric);
                 assert!(values.iter().all(|model| model.values.len() == 500));
                 let mut all = values.iter().flat_map(|model| &model.values);
-                assert!(all.all(|value| range(quality).contains(value)), "{quality}");
-                assert_ne!(values, second.values(quality));
+                assert!(all.all(|value| range(metric).contains(value)), "{metric}");
+                assert_ne!(values, second.values(metric));
             }
         }
     }
@@ -187,7 +183,7 @@ mod tests {
     fn lognormal_values_are_lower_than_even_ones_in_the_middle() {
         let median = |distribution| {
             let values =
-                Simulation::new(SEED, POINTS, distribution).unwrap().of(&LLMS[0], Quality::E2eLatency);
+                Simulation::new(SEED, POINTS, distribution).unwrap().of(&LLMS[0], RankedMetric::E2eLatency);
             crate::stats::median(&crate::stats::sorted(&values)).unwrap()
         };
         let [even, tailed] = [Distribution::Uniform, Distribution::LogNormal].map(median);

@@ -5,16 +5,22 @@ use std::collections::BTreeMap;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
 
-use crate::ranking::{Board, LLMS, Llm, Quality, Simulation, Standing};
+use crate::ranking::{Board, LLMS, Llm, RankedMetric, Simulation, Standing, rounded};
 use crate::stats::Summary;
+
+/// What values of a [`Simulation`] are called.
+pub const SIMULATED: &str = "simulated";
 
 /// The version of [`Dump`]'s form.
 pub const DUMP_SCHEMA_VERSION: u32 = 1;
 
-/// Boards, one after another, each under the name of its quality.
+/// Boards, one after another, each under the name of its metric.
 #[derive(Debug, Serialize)]
 pub struct Rankings {
-    /// One object for each quality, with one member.
+    /// Whether the values are `simulated`; said where what is behind the means is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
+    /// One object for each metric, with one member.
     pub data: Vec<BTreeMap<&'static str, Vec<Ranked>>>,
 }
 
@@ -44,23 +50,23 @@ pub struct Full {
 }
 
 impl Rankings {
-    /// The boards' means, and, if `full`, what is behind them.
-    pub fn of(boards: &[Board], full: bool) -> Self {
+    /// The boards' means alone, as the API replies, or, if `full` says what the values are, with what is behind them.
+    pub fn of(boards: &[Board], full: Option<&'static str>) -> Self {
         let ranked = |board: &Board, standing: &Standing| Ranked {
             llm_name: standing.llm_name.clone(),
-            mean_value: (standing.mean_value * 100.0).round_ties_even() / 100.0,
-            full: full.then(|| Full {
+            mean_value: rounded(standing.stats.mean),
+            full: full.map(|_| Full {
                 rank: standing.rank,
                 tied: board.is_tied(standing),
-                unit: board.quality.unit(),
+                unit: board.metric.unit(),
                 stats: standing.stats.clone(),
             }),
         };
         let list = |board: &Board| {
             let models = board.standings.iter().map(|standing| ranked(board, standing)).collect();
-            BTreeMap::from([(board.quality.name(), models)])
+            BTreeMap::from([(board.metric.name(), models)])
         };
-        Self { data: boards.iter().map(list).collect() }
+        Self { source: full, data: boards.iter().map(list).collect() }
     }
 }
 
@@ -79,8 +85,8 @@ pub fn table(boards: &[Board]) -> String {
 
 fn cells(board: &Board, standing: &Standing, is_first: bool) -> Vec<Cell> {
     let Standing { llm_name, rank, stats, .. } = standing;
-    let better = if board.quality.lower_is_better() { "lower" } else { "higher" };
-    let by = format!("{} ({}, {better} is better)", board.quality, board.quality.unit());
+    let better = if board.metric.lower_is_better() { "lower" } else { "higher" };
+    let by = format!("{} ({}, {better} is better)", board.metric, board.metric.unit());
     let interval = stats.mean_interval.map(|interval| format!("[{:.2}, {:.2}]", interval.low, interval.high));
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     vec![
@@ -95,7 +101,7 @@ fn cells(board: &Board, standing: &Standing, is_first: bool) -> Vec<Cell> {
     ]
 }
 
-/// Everything that was simulated, as tables of models, qualities and values.
+/// Everything that was simulated, as tables of models, metrics and values.
 #[derive(Debug, Serialize)]
 pub struct Dump<'a> {
     /// The version of this form.
@@ -112,11 +118,11 @@ pub struct Dump<'a> {
     pub simulations: Vec<Row>,
 }
 
-/// A quality in words.
+/// A metric in words.
 #[derive(Debug, Serialize)]
 pub struct Described {
     /// Its name.
-    pub name: Quality,
+    pub name: RankedMetric,
     /// The unit of its values.
     pub unit: &'static str,
     /// Whether a lower value is better.
@@ -128,26 +134,27 @@ pub struct Described {
 pub struct Row {
     /// The model's name.
     pub llm: &'static str,
-    /// The quality's name.
-    pub metric: Quality,
-    /// The value, in the quality's unit.
+    /// The metric's name.
+    pub metric: RankedMetric,
+    /// The value, in the metric's unit.
     pub value: f64,
 }
 
 impl<'a> Dump<'a> {
     /// Everything of a simulation.
     pub fn of(simulation: &'a Simulation) -> Self {
-        let pairs = Quality::ALL.into_iter().flat_map(|metric| LLMS.iter().map(move |llm| (metric, llm)));
+        let pairs =
+            RankedMetric::ALL.into_iter().flat_map(|metric| LLMS.iter().map(move |llm| (metric, llm)));
         let rows = pairs.flat_map(|(metric, llm)| {
             let values = simulation.of(llm, metric).into_iter();
             values.map(move |value| Row { llm: llm.name, metric, value })
         });
         Self {
             schema_version: DUMP_SCHEMA_VERSION,
-            source: "simulated",
+            source: SIMULATED,
             seed: simulation.seed(),
             llms: &LLMS,
-            metrics: Quality::ALL.map(|name| Described {
+            metrics: RankedMetric::ALL.map(|name| Described {
                 name,
                 unit: name.unit(),
                 lower_is_better: name.lower_is_better(),

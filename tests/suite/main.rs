@@ -29,6 +29,7 @@ mod mock;
 mod profile;
 #[cfg(feature = "cli")]
 mod ranking;
+#[cfg(feature = "cli")]
 mod readme;
 #[cfg(feature = "cli")]
 mod record;

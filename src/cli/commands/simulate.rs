@@ -3,49 +3,42 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::ValueEnum;
 
 use crate::cli::output;
-use crate::ranking::{Board, Distribution, Order, POINTS, Quality, SEED, Simulation};
-use crate::report::ranking::{Dump, Rankings, table};
+use crate::ranking::{Board, Distribution, Order, POINTS, RankedMetric, SEED, Simulation};
+use crate::report::ranking::{Dump, Rankings, SIMULATED, table};
 use crate::report::say;
 use crate::settings::Environment;
 
 /// Ranks models on values that nobody measured: the same for everybody who takes the same seed.
 ///
 /// They fill boards and load tests before anything was measured. Every model draws from the same range, so that what
-/// order they come in is chance: models that the values cannot tell apart share a rank (=). Nothing is asked.
+/// order they come in is chance. A rank counts the models that are shown to be better; = marks one that is shared.
+/// Nothing is asked.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
     /// Draw other values: any word [default: SEED of the environment, or 20].
     #[arg(long, value_name = "WORD")]
     seed: Option<String>,
-    /// Values of each model for each quality.
+    /// Values of each model for each metric.
     #[arg(long, value_name = "N", default_value_t = POINTS)]
     points: usize,
     /// How they are spread over their range: evenly, or as times are, with a long tail.
     #[arg(long, value_name = "uniform|lognormal", default_value = "uniform")]
     dist: Distribution,
     /// Which model is listed first: that of the highest mean, or the best.
-    #[arg(long, value_enum, default_value_t)]
-    order: Listed,
+    #[arg(long, value_name = "descending|best", default_value = "descending")]
+    order: Order,
     /// Print JSON, as the rankings API replies.
     #[arg(long)]
     json: bool,
-    /// With JSON, also ranks, percentiles and intervals.
+    /// With JSON, also ranks, percentiles and intervals, and that the values are simulated.
     #[arg(long, requires = "json")]
     full: bool,
     /// Print every value as JSON.
     #[arg(long, conflicts_with_all = ["json", "order"])]
     dump: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum Listed {
-    #[default]
-    Descending,
-    Best,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -61,15 +54,11 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let seed = args.seed.as_deref().or_else(|| environment.get("SEED")).unwrap_or(SEED);
     let simulation = Simulation::new(seed, args.points, args.dist)
         .map_err(|error| anyhow::anyhow!("--points: {error}"))?;
-    let order = match args.order {
-        Listed::Descending => Order::Descending,
-        Listed::Best => Order::Best,
-    };
-    let boards = Quality::ALL.map(|quality| Board::of(quality, &simulation.values(quality), order));
+    let boards = RankedMetric::ALL.map(|metric| Board::of(metric, &simulation.values(metric), args.order));
     let text = if args.dump {
         serde_json::to_string(&Dump::of(&simulation))?
     } else if args.json {
-        serde_json::to_string(&Rankings::of(&boards, args.full))?
+        serde_json::to_string(&Rankings::of(&boards, args.full.then_some(SIMULATED)))?
     } else {
         table(&boards)
     };

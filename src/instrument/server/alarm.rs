@@ -21,11 +21,16 @@ impl Alarm {
     /// The timeout of a poll that is to end before `deadline`, and may end long before it.
     pub(super) fn timeout(&mut self, deadline: Option<Instant>) -> io::Result<Option<Duration>> {
         let Some(deadline) = deadline else { return Ok(None) };
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = left.saturating_sub(SPIN);
-        // A timer that is set to nothing never rings.
-        if left.is_zero() { Ok(Some(Duration::ZERO)) } else { self.0.timeout(deadline, left) }
+        match asleep(deadline.saturating_duration_since(Instant::now())) {
+            None => Ok(Some(Duration::ZERO)),
+            Some(left) => self.0.timeout(deadline, left),
+        }
     }
+}
+
+/// How much of a wait is slept through, if any: a timer that is set to nothing never rings.
+fn asleep(left: Duration) -> Option<Duration> {
+    left.checked_sub(SPIN).filter(|left| !left.is_zero())
 }
 
 /// A timer that a poll can wait for.
@@ -82,5 +87,17 @@ mod system {
         pub(super) fn timeout(&mut self, _: Instant, left: Duration) -> io::Result<Option<Duration>> {
             Ok(Some(Duration::from_millis(left.as_millis() as u64)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_timer_is_set_to_nothing() {
+        let moment = Duration::from_nanos(1);
+        assert_eq!([Duration::ZERO, SPIN - moment, SPIN].map(asleep), [None; 3]);
+        assert_eq!(asleep(SPIN + moment), Some(moment));
     }
 }

@@ -1,16 +1,13 @@
 //! What models are ranked by.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::Serialize;
-use thiserror::Error;
 
-/// What models are ranked by. Other than a [`Metric`](crate::metric::Metric) it is no cost: of two of these more is
-/// better.
+/// What models are ranked by. A [`Metric`](crate::metric::Metric) is a cost; of two of these more is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Quality {
+pub enum RankedMetric {
     /// Time to first token, in seconds.
     Ttft,
     /// Output tokens a second.
@@ -21,12 +18,7 @@ pub enum Quality {
     Rps,
 }
 
-/// A name that is no quality.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("no quality `{0}`; there are ttft, tps, e2e_latency and rps")]
-pub struct QualityError(String);
-
-impl Quality {
+impl RankedMetric {
     /// All of them, in the order in which they are listed.
     pub const ALL: [Self; 4] = [Self::Ttft, Self::Tps, Self::E2eLatency, Self::Rps];
 
@@ -55,16 +47,8 @@ impl Quality {
     }
 }
 
-impl fmt::Display for Quality {
+impl fmt::Display for RankedMetric {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Quality {
-    type Err = QualityError;
-
-    fn from_str(name: &str) -> Result<Self, QualityError> {
-        Self::ALL.into_iter().find(|quality| quality.name() == name).ok_or_else(|| QualityError(name.into()))
     }
 }
