@@ -53,6 +53,7 @@ pub mod seed;
 pub mod session;
 pub mod settings;
 pub mod stats;
+pub mod telemetry;
 pub mod timeline;
 pub mod verdict;
 pub mod wire;

@@ -16,10 +16,11 @@ use super::command_line::{self, CommandLine, Mode, Refusal};
 use crate::baseline::{self, BenchmarkInfo};
 use crate::experiment::{Arm, Group, GroupSummary, Rounds, RunError};
 use crate::metric::Metric;
-use crate::report::{instrument, json::RunSummary, progress::Progress, say, table};
+use crate::report::{instrument, json::RunSummary, progress::Progress, say, table, traces};
 use crate::run::{self, Extent, Selection};
 use crate::session::{BudgetError, Journal, Session, SessionError};
 use crate::settings::{Environment, Settings, SettingsError, TargetKind};
+use crate::telemetry::{Tracing, TracingError};
 
 /// Shared by every group. A static is never dropped inside a task.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -45,6 +46,8 @@ pub(super) enum BenchError {
     Session(#[from] SessionError),
     #[error(transparent)]
     Budget(#[from] BudgetError),
+    #[error(transparent)]
+    Tracing(#[from] TracingError),
     #[error(transparent)]
     CommandLine(#[from] Refusal),
     #[error(
@@ -94,6 +97,7 @@ struct Bench<'a> {
     line: &'a CommandLine,
     pattern: Option<&'a Regex>,
     session: Arc<Session>,
+    tracing: Tracing,
     samples: usize,
     groups: Vec<(Arc<Group>, Vec<usize>)>,
     summaries: Vec<GroupSummary>,
@@ -122,7 +126,9 @@ impl<'a> Bench<'a> {
             return Err(BenchError::SmokeLive { target: live.target.name().into() });
         }
         let wanted = line.sample_size.unwrap_or(settings.runs);
-        let session = RUNTIME.block_on(Box::pin(Session::start(settings)))?;
+        let tracing = Tracing::of(&settings)?;
+        let mut session = RUNTIME.block_on(Box::pin(Session::start(settings)))?;
+        traces::begin(&tracing, &mut session, &format!("cargo bench --bench {name}"))?;
         let recorded = session.recorded_rounds().filter(|_| line.mode() != Mode::Smoke);
         let samples = within(recorded, wanted)?;
         let home = baseline::criterion_home(&Environment::of_process());
@@ -131,6 +137,7 @@ impl<'a> Bench<'a> {
             line,
             pattern,
             session: Arc::new(session),
+            tracing,
             samples,
             groups: Vec::new(),
             summaries: Vec::new(),
@@ -236,6 +243,7 @@ impl<'a> Bench<'a> {
                 self.write(number == last)?;
             }
         }
+        traces::end(&self.tracing);
         let used = self.session.budget().used();
         say(&format!(
             "[llmlab] {} requests sent over {} connections{}",
@@ -342,6 +350,7 @@ impl<'a> Bench<'a> {
             say(&format!("error: {error}"));
         }
         say(why);
+        traces::end(&self.tracing);
         say(&format!(
             "[llmlab] {} requests were sent; all are kept in {}",
             self.session.budget().used().requests,

@@ -85,16 +85,7 @@ impl Control {
     /// # Errors
     /// When the TLS settings cannot be made.
     pub fn new(target: &Target) -> Result<Self, ControlError> {
-        let mut builder = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy();
-        // A key must not follow a redirect to another host.
-        builder = builder.redirect(reqwest::redirect::Policy::none());
-        if target.origin().tls {
-            let config = tls_config().map_err(|error| ControlError(error.to_string()))?;
-            builder = builder.tls_backend_preconfigured((*config).clone());
-        } else {
-            builder = builder.tls_backend_preconfigured(plain_config());
-        }
-        let http = builder.build().map_err(|error| ControlError(chain(&error)))?;
+        let http = http_client(target.origin().tls)?;
         Ok(Self { http, base_url: target.base_url(), headers: target.headers().clone() })
     }
 
@@ -147,7 +138,7 @@ impl Control {
 
     async fn get(&self, path: &str, within: Duration) -> Result<reqwest::Response, ControlError> {
         let request = self.http.get(format!("{}{path}", self.base_url)).headers(self.headers.clone());
-        request.timeout(within).send().await.map_err(|error| ControlError(chain(&error.without_url())))
+        request.timeout(within).send().await.map_err(without_address)
     }
 
     /// The status of the target's health page: `/health/liveliness` where there is one, since `/health` of LiteLLM asks
@@ -201,6 +192,28 @@ impl Control {
         let answered = sent.and_then(reqwest::Response::error_for_status);
         answered.map(drop).map_err(|error| ControlError(chain(&error)))
     }
+}
+
+/// A client for what nobody measures, over TLS or plainly.
+///
+/// # Errors
+/// When the TLS settings cannot be made.
+pub(crate) fn http_client(tls: bool) -> Result<reqwest::Client, ControlError> {
+    let mut builder = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy();
+    // A key must not follow a redirect to another host.
+    builder = builder.redirect(reqwest::redirect::Policy::none());
+    if tls {
+        let config = tls_config().map_err(|error| ControlError(error.to_string()))?;
+        builder = builder.tls_backend_preconfigured((*config).clone());
+    } else {
+        builder = builder.tls_backend_preconfigured(plain_config());
+    }
+    builder.build().map_err(|error| ControlError(chain(&error)))
+}
+
+/// Why a request failed, its causes included and its address left out: that may hold a key.
+pub(crate) fn without_address(error: reqwest::Error) -> ControlError {
+    ControlError(chain(&error.without_url()))
 }
 
 /// reqwest wants TLS settings even for plain HTTP; these hold no roots, so that none are read.

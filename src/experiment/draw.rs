@@ -12,7 +12,7 @@ use crate::client::{Road, Watch};
 use crate::instrument::precisely;
 use crate::metric::Metric;
 use crate::seed::DrawId;
-use crate::session::{AskError, Place, RequestRecord, Session};
+use crate::session::{AskError, CallEnd, Place, RequestRecord, Session, SessionEvent, ToolCall};
 use crate::timeline::{Timeline, TokenCount};
 use crate::wire::{Ask, Dialect, Reply};
 
@@ -219,6 +219,14 @@ impl<'a> Draw<'a> {
     /// When the mock cannot be told, or the target is none.
     pub async fn pass_time(&self, time: Duration) -> Result<(), AskError> {
         self.session.pass_time(self.dialect(), time).await
+    }
+
+    /// Tells those who watch that a call of a tool is over that began at `began`.
+    pub(crate) fn called(&self, tool: &str, began: Instant, ended: CallEnd) {
+        let turn = self.arm.turn(&self.group.name, self.round, self.order);
+        let branch = self.branch.trim_start_matches('#');
+        let call = ToolCall { turn, branch, tool, took: began.elapsed(), ended };
+        self.session.publish(&SessionEvent::ToolCall(call));
     }
 
     pub(super) fn into_records(self) -> Vec<RequestRecord> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{GroupSummary, Guard, Workload};
 use crate::catalog::{Model, Profile};
 use crate::metric::Metric;
-use crate::session::Session;
+use crate::session::{Session, Turn};
 use crate::wire::Dialect;
 
 /// Arms that answer one question.
@@ -161,6 +161,11 @@ impl Arm {
     /// `name` or `name/x`, as it stands in a benchmark id.
     pub fn label(&self) -> String {
         self.x.map_or_else(|| self.name.clone(), |x| format!("{}/{x}", self.name))
+    }
+
+    /// Its turn in a round of a group.
+    pub(super) fn turn<'a>(&'a self, group: &'a str, round: u32, order: u32) -> Turn<'a> {
+        Turn { group, arm: &self.name, x: self.x, round, order }
     }
 
     /// Why `session` cannot run it, in a sentence; absent if it can.

@@ -139,11 +139,16 @@ impl Rounds {
             planned: self.planned,
         });
         let order = self.order(number);
-        let session = Arc::clone(&self.session);
+        let (session, group) = (Arc::clone(&self.session), Arc::clone(&self.group));
         let _measuring = session.measuring();
         let mut observations = vec![None; self.group.arms.len()];
         for (position, &arm) in order.iter().enumerate() {
-            match Box::pin(self.observe(arm, number, position as u32)).await {
+            let turn = group.arms[arm].turn(&group.name, number, position as u32);
+            session.publish(&SessionEvent::Turn(turn));
+            let observed = Box::pin(self.observe(arm, number, position as u32)).await;
+            let error = observed.as_ref().err().map(ToString::to_string);
+            session.publish(&SessionEvent::TurnDone { turn, error: error.as_deref() });
+            match observed {
                 Ok(observation) => observations[arm] = Some(observation),
                 Err(error) => {
                     let finished = observations.into_iter().flatten();

@@ -119,6 +119,11 @@ impl Load {
         &self.session
     }
 
+    /// The session, for whoever watches what is measured: to be asked for between the warm-up and the load.
+    pub fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
     /// The dialect it asks in.
     pub fn dialect(&self) -> Dialect {
         self.dialect

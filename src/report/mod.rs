@@ -29,6 +29,7 @@ pub mod selftest;
 pub mod slow;
 pub mod table;
 pub mod targets;
+pub mod traces;
 #[cfg(feature = "cli")]
 pub mod trend;
 

@@ -62,6 +62,7 @@ impl Observer for Progress {
                 state.failures += u64::from(record.outcome != Outcome::Ok);
                 state.show();
             }
+            SessionEvent::Turn(_) | SessionEvent::TurnDone { .. } | SessionEvent::ToolCall(_) => {}
             SessionEvent::GroupDone => state.bar.finish_and_clear(),
             SessionEvent::Notice(sentence) => state.bar.suspend(|| say(&format!("[llmlab] {sentence}"))),
         }

@@ -11,9 +11,10 @@ use super::{
 use crate::experiment::{Arm, Group, Rounds, RunError};
 use crate::report::progress::Progress;
 use crate::report::results::{ArmResult, Comparison, Ending, RESULTS_SCHEMA_VERSION};
-use crate::report::say;
+use crate::report::{say, traces};
 use crate::session::{AskError, Journal, Session, SessionEvent};
 use crate::settings::Settings;
+use crate::telemetry::Tracing;
 use crate::verdict::{Finding, Rule};
 
 /// Samples from which on a run may end because everything is decided.
@@ -56,6 +57,7 @@ pub async fn run(
         groups.iter_mut().for_each(shorten);
     }
     decide_by(&mut groups, name, options)?;
+    let tracing = Tracing::of(&settings)?;
     let mut session = Box::pin(Session::start(settings)).await?;
     let selection = Selection::of(&session, groups, |group, arm| options.wants(group, arm));
     if selection.groups.is_empty() {
@@ -69,6 +71,7 @@ pub async fn run(
     session.observe(Box::new(journal));
     session.observe(Box::new(Progress::default()));
     session.check_instrument().await;
+    traces::begin(&tracing, &mut session, &format!("llmlab run {name}"))?;
     let run = Run {
         name,
         session: Arc::new(session),
@@ -79,7 +82,10 @@ pub async fn run(
         interrupted,
         groups: Vec::new(),
     };
-    Box::pin(run.all(selection.groups)).await
+    let finished = Box::pin(run.all(selection.groups)).await;
+    // It may wait for a collector, and must not hold up what else this runtime does.
+    let _ = tokio::task::spawn_blocking(move || traces::end(&tracing)).await;
+    finished
 }
 
 /// Leaves the first positions of a group's sweep, in the order of its arms.

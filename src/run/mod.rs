@@ -21,6 +21,7 @@ use regex::Regex;
 
 use crate::report::results::Comparison;
 use crate::session::{BudgetError, SessionError};
+use crate::telemetry::TracingError;
 use crate::verdict::Rule;
 
 /// How many rounds to make.
@@ -99,6 +100,9 @@ pub enum StartError {
     /// The plan does not fit the budget.
     #[error(transparent)]
     Budget(#[from] BudgetError),
+    /// Its traces cannot be sent.
+    #[error(transparent)]
+    Tracing(#[from] TracingError),
     /// No arm matches the filter, or none can run on the target.
     #[error("nothing to run{}: {reason}", filter.as_ref().map(|filter| format!(" with --filter `{filter}`")).unwrap_or_default())]
     Nothing {

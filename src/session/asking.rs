@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{BudgetError, Place, RequestRecord, Session, SessionEvent};
+use super::{BudgetError, Place, Request, RequestRecord, Session, SessionEvent};
 use crate::client::control::Control;
 use crate::client::{Answer, Client, Failure, Road, Wait, Watch};
 use crate::provenance::Truth;
@@ -95,7 +95,10 @@ impl Session {
             if attempt == 1 {
                 self.watched.sent(&exchange, place);
             }
-            let record = RequestRecord::of(self, model, place, attempt, &exchange, pricing.as_ref());
+            let record = RequestRecord {
+                request: Request::of(self, dialect, model, ask, &exchange),
+                ..RequestRecord::of(self, model, place, attempt, &exchange, pricing.as_ref())
+            };
             self.budget.spent(record.cost_usd);
             self.publish(&SessionEvent::Exchange(&record));
             records.push(record);

@@ -14,6 +14,7 @@ mod record;
 mod replay;
 mod roads;
 mod simulated;
+mod turn;
 
 pub use asking::AskError;
 pub use budget::{Budget, BudgetError, Demand, Estimate, Used};
@@ -21,7 +22,8 @@ pub use check::{Asked, Check};
 pub use collected::Collected;
 pub use conduct::Measuring;
 pub use journal::Journal;
-pub use record::{Outcome, Place, RECORD_SCHEMA_VERSION, RequestRecord};
+pub use record::{Outcome, Place, RECORD_SCHEMA_VERSION, Request, RequestRecord};
+pub use turn::{CallEnd, ToolCall, Turn};
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -79,8 +81,19 @@ pub enum SessionEvent<'a> {
         /// The rounds that are planned, where that is known.
         planned: Option<u32>,
     },
+    /// An arm's turn in a round begins.
+    Turn(Turn<'a>),
+    /// It is over.
+    TurnDone {
+        /// The turn.
+        turn: Turn<'a>,
+        /// Why it does not count, if it does not.
+        error: Option<&'a str>,
+    },
     /// An exchange ended, well or not.
     Exchange(&'a RequestRecord),
+    /// A tool was called, and the call is over.
+    ToolCall(ToolCall<'a>),
     /// The last round of a group, or of what was asked of it, is complete.
     GroupDone,
     /// A sentence for the person who watches.

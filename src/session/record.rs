@@ -11,7 +11,7 @@ use crate::price::Usd;
 use crate::seed::DrawId;
 use crate::settings::Pricing;
 use crate::timeline::{TokenCount, TokenSource};
-use crate::wire::{StopReason, Usage};
+use crate::wire::{Ask, Dialect, StopReason, Usage};
 
 /// The version of [`RequestRecord`]'s format; its schema is `fixtures/schemas/record.v1.json`.
 pub const RECORD_SCHEMA_VERSION: u32 = 1;
@@ -49,6 +49,21 @@ pub enum Outcome {
     Ok,
     /// With a failure of this class; its times are no latencies.
     Failed(ErrorClass),
+}
+
+/// What was asked, and when, for those who watch.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Request {
+    /// In which dialect.
+    pub dialect: Option<Dialect>,
+    /// For which model.
+    pub model: String,
+    /// Whether the answer should be streamed.
+    pub streamed: bool,
+    /// The most tokens of the answer.
+    pub max_tokens: Option<u32>,
+    /// When the exchange was meant to start, in nanoseconds since the session's start.
+    pub intended_ns: u64,
 }
 
 /// One exchange, as written to the journal.
@@ -142,6 +157,27 @@ pub struct RequestRecord {
     /// How long the answer's last bytes waited until whoever asked went on, in nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_lag_ns: Option<u64>,
+    /// What was asked. No file has it.
+    #[serde(skip)]
+    pub request: Request,
+}
+
+impl Request {
+    pub(super) fn of(
+        session: &Session,
+        dialect: Dialect,
+        model: &str,
+        ask: &Ask,
+        exchange: &Exchange,
+    ) -> Self {
+        Self {
+            dialect: Some(dialect),
+            model: model.into(),
+            streamed: ask.stream,
+            max_tokens: ask.max_tokens,
+            intended_ns: session.since_start(exchange.intended),
+        }
+    }
 }
 
 impl RequestRecord {
@@ -211,6 +247,7 @@ impl RequestRecord {
             stalls: 0,
             reasoning_hidden: false,
             client_lag_ns: None,
+            request: Request::default(),
         }
     }
 

@@ -19,7 +19,7 @@ const fn variable(name: &'static str, meaning: &'static str) -> Variable {
 }
 
 /// Every setting.
-pub const VARIABLES: [Variable; 21] = [
+pub const VARIABLES: [Variable; 23] = [
     variable(
         "LLMLAB_TARGET",
         "what answers: mock (default), anthropic, openai, litellm, ollama, vllm, llamacpp, a name of llmlab.toml, DIALECT+URL such as openai+http://127.0.0.1:8080, or cassette:DIR for recordings",
@@ -58,6 +58,10 @@ pub const VARIABLES: [Variable; 21] = [
         "LLMLAB_SELFTEST",
         "off: results come without a check of the instrument against known truth, which takes 0.4 s (default: on)",
     ),
+    variable(
+        "LLMLAB_TRACE",
+        "where traces go: console, otlp, langfuse; commas between several (default: none). otlp asks OTEL_EXPORTER_OTLP_ENDPOINT, _TRACES_ENDPOINT, _HEADERS and OTEL_SERVICE_NAME; langfuse LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_HOST",
+    ),
     variable("LLMLAB_TEST_LIVE", "1: a smoke run (--test) may ask a live target"),
     variable(
         "LLMLAB_TEST_STRICT",
@@ -65,6 +69,7 @@ pub const VARIABLES: [Variable; 21] = [
     ),
     variable("LLMLAB_TEST_CHROMIUM", "tests: the address of a Chromium binary"),
     variable("LLMLAB_TEST_PYTHON", "tests: the address of a Python that has the official client packages"),
+    variable("LLMLAB_TEST_PHOENIX", "tests: the address of Arize Phoenix's executable, `phoenix`"),
 ];
 
 /// The environment variables that matter to the lab.

@@ -7,10 +7,12 @@ mod environment;
 mod known;
 mod slowdown;
 mod targets;
+mod tracing;
 
 pub use environment::{Environment, VARIABLES, Variable, help};
 pub use known::{Key, KnownTarget, Origin};
 pub use targets::{AuthKind, CASSETTE, MOCK, Pricing, TargetEntry, TargetFile, TargetKind};
+pub use tracing::TracingConfig;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -100,6 +102,8 @@ pub struct Settings {
     pub embeddings: Option<Target>,
     /// The most prompt tokens that the target takes, if it does not say so itself.
     pub context_tokens: Option<u64>,
+    /// Where traces go; absent means nowhere.
+    pub tracing: Option<TracingConfig>,
 }
 
 /// The mock that answers when no target is named.
@@ -219,6 +223,7 @@ impl Settings {
             selftest: selftest(environment)?,
             test_live: environment.get("LLMLAB_TEST_LIVE").is_some_and(|value| value == "1"),
             context_tokens: environment.parse("LLMLAB_CONTEXT_TOKENS", "a number of tokens")?,
+            tracing: TracingConfig::read(environment)?,
         })
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. A new module finds its place here, and in the README.
-const FLOORS: [&str; 30] = [
+const FLOORS: [&str; 31] = [
     "metric",
     "stats",
     "wire",
@@ -21,6 +21,7 @@ const FLOORS: [&str; 30] = [
     "recorder",
     "settings",
     "session",
+    "telemetry",
     "scenario",
     "load",
     "profile",

@@ -10,6 +10,7 @@ use crate::experiment::{Draw, RunError};
 use crate::instrument::precisely;
 use crate::mock::Defect;
 use crate::scenario::{Call, Tool};
+use crate::session::CallEnd;
 
 /// In which order the calls of one turn are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,13 +84,20 @@ impl<'a> Toolbox<'a> {
     /// # Errors
     /// Never for what a tool or a model does wrong: that is an answer too. Only when the run itself cannot go on.
     pub async fn call(&self, call: &Call) -> Result<Output, RunError> {
+        let mut calling = Calling::new(self.draw, &call.tool);
+        let output = self.answer(call).await;
+        calling.ended = if output.is_error { CallEnd::Failed } else { CallEnd::Answered };
+        Ok(output)
+    }
+
+    async fn answer(&self, call: &Call) -> Output {
         let Some(tool) = self.tool(&call.tool) else {
-            return Ok(Output { text: format!("there is no tool `{}`", call.tool), is_error: true });
+            return Output { text: format!("there is no tool `{}`", call.tool), is_error: true };
         };
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
         let mut rng = self.draw.shared_rng(&format!("tool/{}/{}", call.tool, call.input));
         self.work(tool.draw(&mut rng)).await;
-        Ok(Output { text: tool.output(), is_error: tool.fails })
+        Output { text: tool.output(), is_error: tool.fails }
     }
 
     /// Waits as long as a tool takes: on its own, or behind what the shared worker was given before, given up or not.
@@ -113,6 +121,26 @@ impl<'a> Toolbox<'a> {
             calling.push(self.call(call).boxed());
         }
         in_order(calling, order).await
+    }
+}
+
+/// A call under way. Whoever watches hears of it when it is over, given up included.
+struct Calling<'a> {
+    draw: &'a Draw<'a>,
+    tool: &'a str,
+    began: Instant,
+    ended: CallEnd,
+}
+
+impl<'a> Calling<'a> {
+    fn new(draw: &'a Draw<'a>, tool: &'a str) -> Self {
+        Self { draw, tool, began: Instant::now(), ended: CallEnd::GivenUp }
+    }
+}
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        self.draw.called(self.tool, self.began, self.ended);
     }
 }
 

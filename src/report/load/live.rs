@@ -107,7 +107,10 @@ impl Observer for Live {
                 let lines = state.view.iter().flat_map(|view| [&view.bar, &view.times, &view.chart]);
                 lines.for_each(ProgressBar::finish_and_clear);
             }
-            SessionEvent::Round { .. } => {}
+            SessionEvent::Round { .. }
+            | SessionEvent::Turn(_)
+            | SessionEvent::TurnDone { .. }
+            | SessionEvent::ToolCall(_) => {}
         }
     }
 }

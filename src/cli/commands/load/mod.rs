@@ -15,8 +15,9 @@ use crate::instrument::Certificate;
 use crate::load::{Ending, Findings, Load, Options, Plan};
 use crate::report::destination::Destination;
 use crate::report::load::{self as report, Live, LoadResult};
-use crate::report::say;
+use crate::report::{say, traces};
 use crate::session::{AskError, Journal, Session, SessionError};
+use crate::telemetry::Tracing;
 
 /// Sends the load, shows what it found, and keeps it.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -28,6 +29,7 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         destination.with_context(|| format!("could not write --output {:?}", args.result.output))?;
     let journal = args.result.raw.as_deref().map(Journal::at).transpose();
     let journal = journal.with_context(|| format!("could not write --raw {:?}", args.result.raw))?;
+    let tracing = Tracing::of(&settings)?;
     let interruptible = Interruptible::on_one_thread()?;
     let Some(session) = interruptible.until_interrupted(Session::start(settings)) else {
         return Ok(EXIT_INTERRUPTED.into());
@@ -39,7 +41,8 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.result.json {
         print(&report::settings(&load, &options))?;
     }
-    let ending = drive(&interruptible, &mut load, journal.as_ref())?;
+    let ending = drive(&interruptible, &mut load, journal.as_ref(), &tracing)?;
+    traces::end(&tracing);
     let found = load.findings(ending);
     let certificate = certificate(&interruptible, &load, &found);
     let kept = args.show(&found, &load, &options, certificate, destination);
@@ -62,7 +65,8 @@ fn drive(
     interruptible: &Interruptible,
     load: &mut Load,
     journal: Option<&Journal>,
-) -> Result<Ending, AskError> {
+    tracing: &Tracing,
+) -> anyhow::Result<Ending> {
     match interruptible.until_interrupted(load.warm_up()) {
         None => return Ok(Ending::Interrupted),
         Some(Err(AskError::Budget(refused))) => {
@@ -75,7 +79,8 @@ fn drive(
         load.observe(Box::new(journal.clone()));
     }
     load.observe(Box::new(Live::new(load.plan().requests(), load.under_way())));
-    interruptible.until_interrupted(load.drive()).unwrap_or(Ok(Ending::Interrupted))
+    traces::begin(tracing, load.session_mut(), "llmlab load")?;
+    Ok(interruptible.until_interrupted(load.drive()).unwrap_or(Ok(Ending::Interrupted))?)
 }
 
 impl Args {

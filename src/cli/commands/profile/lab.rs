@@ -16,10 +16,11 @@ use crate::instrument::Certificate;
 use crate::profile::Counted;
 use crate::report::destination::Destination;
 use crate::report::profile::{Document, announcement};
-use crate::report::{instrument, say};
+use crate::report::{instrument, say, traces};
 use crate::run::doubts;
 use crate::session::{AskError, Estimate, Journal, Observer, Session, SessionError, SessionEvent};
 use crate::settings::{LiveSettings, Settings, TargetKind};
+use crate::telemetry::Tracing;
 use crate::wire::Dialect;
 
 /// A session that is profiled, and what its figures go to.
@@ -29,6 +30,7 @@ pub(super) struct Lab {
     pub(super) dialect: Dialect,
     pub(super) screen: Screen,
     journal: Option<Journal>,
+    tracing: Tracing,
 }
 
 impl Lab {
@@ -44,6 +46,7 @@ impl Lab {
         // One bound on a request, as the flag says: those on its parts are out of its way.
         let later = total + Duration::from_secs(1);
         settings.timeouts = Timeouts { first_byte: later, silence: later, ..settings.timeouts };
+        let tracing = Tracing::of(&settings)?;
         let interruptible = Interruptible::new()?;
         let Some(started) = interruptible.until_interrupted(Session::start(settings)) else {
             return Ok(None);
@@ -60,7 +63,8 @@ impl Lab {
             say(&format!("[llmlab] {doubt}"));
         }
         let screen = Screen::new(args.json, args.no_color);
-        Ok(Some(Self { interruptible, session, dialect, screen, journal }))
+        traces::begin(&tracing, &mut session, "llmlab profile")?;
+        Ok(Some(Self { interruptible, session, dialect, screen, journal, tracing }))
     }
 
     /// The model that is asked for.
@@ -130,6 +134,13 @@ impl Lab {
         let conduct = self.session.conduct();
         self.interruptible.until_interrupted(self.session.check_instrument());
         self.session.certificate(conduct)
+    }
+}
+
+impl Drop for Lab {
+    /// However a profile ends, its traces are handed on.
+    fn drop(&mut self) {
+        traces::end(&self.tracing);
     }
 }
 
