@@ -215,6 +215,7 @@ impl<'a> Bench<'a> {
         session.observe(Box::new(journal));
         session.observe(Box::new(Progress::default()));
         let (interrupted, ending) = (Arc::clone(&self.interrupted), Arc::clone(&self.ending));
+        let tracing = self.tracing.clone();
         RUNTIME.spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
                 interrupted.notify_one();
@@ -222,6 +223,7 @@ impl<'a> Bench<'a> {
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 if !ending.load(Ordering::SeqCst) {
                     say("[llmlab] interrupted");
+                    traces::end(&tracing);
                     std::process::exit(EXIT_INTERRUPTED.into());
                 }
             }

@@ -19,3 +19,9 @@ pub fn end(tracing: &Tracing) {
         say(&format!("[llmlab] {summary}"));
     }
 }
+
+/// The same, on a runtime that has other things to do meanwhile.
+pub async fn ended(tracing: Tracing) {
+    // Only a panic could be lost here, and there is none to say.
+    let _ = tokio::task::spawn_blocking(move || end(&tracing)).await;
+}

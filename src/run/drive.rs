@@ -83,8 +83,7 @@ pub async fn run(
         groups: Vec::new(),
     };
     let finished = Box::pin(run.all(selection.groups)).await;
-    // It may wait for a collector, and must not hold up what else this runtime does.
-    let _ = tokio::task::spawn_blocking(move || traces::end(&tracing)).await;
+    traces::ended(tracing).await;
     finished
 }
 

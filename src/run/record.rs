@@ -8,11 +8,12 @@ use crate::client::Road;
 use crate::experiment::{Group, Rounds};
 use crate::optimization::agent::{self, Toggle, Toggles, TogglesError};
 use crate::report::progress::Progress;
-use crate::report::say;
+use crate::report::{say, traces};
 use crate::scenario::{Task, tokens};
 use crate::seed::DrawId;
 use crate::session::{AskError, BudgetError, Demand, Estimate, Place, Session, SessionError, SessionEvent};
 use crate::settings::Settings;
+use crate::telemetry::{Tracing, TracingError};
 use crate::wire::{Ask, Dialect};
 
 /// What is asked.
@@ -39,6 +40,9 @@ pub enum RecordError {
     /// It does not fit the budget.
     #[error(transparent)]
     Budget(#[from] BudgetError),
+    /// Its traces cannot be sent.
+    #[error(transparent)]
+    Tracing(#[from] TracingError),
     /// The toggles of a task exclude each other.
     #[error(transparent)]
     Toggles(#[from] TogglesError),
@@ -58,7 +62,9 @@ const PROMPTS: &str = "prompt";
 /// # Errors
 /// When nothing can be recorded.
 pub async fn record(settings: Settings, asked: &Asked) -> Result<(), RecordError> {
+    let tracing = Tracing::of(&settings)?;
     let mut session = Box::pin(Session::start(settings)).await?;
+    traces::begin(&tracing, &mut session, "llmlab record")?;
     session.observe(Box::new(Progress::default()));
     let session = Arc::new(session);
     let toggles = |streamed: &bool| Toggles::of(streamed.then_some(Toggle::Streaming));
@@ -74,11 +80,9 @@ pub async fn record(settings: Settings, asked: &Asked) -> Result<(), RecordError
         .iter()
         .for_each(|line| say(&format!("[llmlab] {line}")));
     session.budget().check(&all)?;
-    let mut failures = ask_prompts(&session, &planned, asked.repeat).await?;
-    for (group, selected) in selection.groups {
-        failures.extend(do_tasks(&session, group, selected, asked.repeat).await);
-    }
-    conclude(&session, &failures)
+    let failures = ask_all(&session, &planned, selection.groups, asked.repeat).await;
+    traces::ended(tracing).await;
+    conclude(&session, &failures?)
 }
 
 /// What so many questions with the prompts are expected to cost.
@@ -105,6 +109,20 @@ fn questions(session: &Session, asked: &Asked) -> Vec<(Place, Ask)> {
         }
     }
     questions
+}
+
+/// Asks prompts, and does tasks; what failed, in words.
+async fn ask_all(
+    session: &Arc<Session>,
+    questions: &[(Place, Ask)],
+    groups: Vec<(Arc<Group>, Vec<usize>)>,
+    repeat: u32,
+) -> Result<Vec<String>, RecordError> {
+    let mut failures = ask_prompts(session, questions, repeat).await?;
+    for (group, selected) in groups {
+        failures.extend(do_tasks(session, group, selected, repeat).await);
+    }
+    Ok(failures)
 }
 
 /// Asks prompts; what failed, in words.

@@ -1,4 +1,4 @@
-//! Suites that need more than Rust: a browser, the vendors' own clients, a validator of JSON Schema.
+//! Suites that need more than Rust: a browser, the vendors' own clients, a tracing backend, a validator of JSON Schema.
 //!
 //! They see the project from outside, as binaries and files. A suite whose program is not named in the
 //! environment says so and passes; under `LLMLAB_TEST_REQUIRE_ALL=1` it fails instead.
@@ -8,3 +8,4 @@ mod profile;
 mod report;
 mod schemas;
 mod support;
+mod traces;

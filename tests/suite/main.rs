@@ -55,6 +55,10 @@ mod tasks;
 mod timeline;
 mod tls;
 mod topology;
+#[cfg(all(feature = "cli", feature = "otel"))]
+mod tracing;
 #[cfg(feature = "cli")]
 mod truth;
+#[cfg(all(feature = "cli", not(feature = "otel")))]
+mod untraced;
 mod wire;

@@ -390,6 +390,7 @@ fn binary() -> &'static Path {
         }
         let output = cargo
             .args(["build", "--offline", "--bench", "streaming", "--message-format", "json"])
+            .args(["--features", &features()])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())
             .output()
@@ -401,6 +402,17 @@ fn binary() -> &'static Path {
             .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("streaming")))
             .expect("cargo built the bench")
     })
+}
+
+/// The features of this build that are no default ones.
+fn features() -> String {
+    let all = [
+        ("otel", cfg!(feature = "otel")),
+        ("postgres", cfg!(feature = "postgres")),
+        ("redis", cfg!(feature = "redis")),
+        ("service", cfg!(feature = "service")),
+    ];
+    all.into_iter().filter(|(_, is_built)| *is_built).map(|(name, _)| name).collect::<Vec<_>>().join(",")
 }
 
 /// Whether measured times are held to their bounds: on a machine that does nothing else.

@@ -11,9 +11,10 @@ use crate::optimization::routing::{self, Accuracy, Prompt};
 use crate::provenance::Provenance;
 use crate::report::progress::Progress;
 use crate::report::routing::AccuracyReport;
-use crate::report::say;
+use crate::report::{say, traces};
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::telemetry::Tracing;
 
 /// Says how often a router's classifiers are right, as a confusion matrix over labelled prompts.
 ///
@@ -61,10 +62,14 @@ pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn classify(settings: Settings, prompts: &[Prompt]) -> anyhow::Result<(Accuracy, Provenance)> {
+    let tracing = Tracing::of(&settings)?;
     let mut session = Session::start(settings).await?;
+    traces::begin(&tracing, &mut session, "llmlab routing")?;
     session.observe(Box::new(Progress::default()));
     let truth = &session.provenance().truth;
     say(&format!("[llmlab] routing accuracy · {truth} · {} labelled prompts", prompts.len()));
     let session = Arc::new(session);
-    Ok((routing::accuracy(&session, prompts).await?, session.provenance().clone()))
+    let accuracy = routing::accuracy(&session, prompts).await;
+    traces::ended(tracing).await;
+    Ok((accuracy?, session.provenance().clone()))
 }

@@ -32,9 +32,12 @@ static CONFIG: Mutex<Option<TracingConfig>> = Mutex::new(None);
 /// When a collector's address or a header does not fit.
 ///
 /// ```
-/// use llmlab::telemetry::{TracingConfig, init_tracing};
+/// use llmlab::settings::Settings;
+/// use llmlab::telemetry::{Tracing, TracingConfig, init_tracing};
 ///
 /// init_tracing(TracingConfig { service_name: "my-benchmark".into(), ..TracingConfig::default() })?;
+/// // What runs from here on is traced: `run::run`, benches, and any session that a `Tracing` watches.
+/// assert_eq!(Tracing::of(&Settings::simulated())?.notices(), ["traces go to standard error"]);
 /// # Ok::<(), llmlab::telemetry::TracingError>(())
 /// ```
 pub fn init_tracing(config: TracingConfig) -> Result<(), TracingError> {

@@ -61,9 +61,11 @@ impl Running {
         let (end, ends) = oneshot::channel();
         let (tell, summary) = threads::sync_channel(1);
         let names = worker.sent.iter().map(|sent| sent.to.clone()).collect();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("llmlab-traces".into()).spawn(move || {
-            let _nobody_waits = tell.send(runtime.block_on(worker.work(ends)));
+            // Made here, since none may be dropped where another one runs.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let summary = runtime.map(|runtime| runtime.block_on(worker.work(ends)));
+            let _nobody_waits = summary.map(|summary| tell.send(summary));
         })?;
         Ok(Self { watcher, end, summary, names })
     }
@@ -72,7 +74,8 @@ impl Running {
     pub(super) fn finish(self, patience: Duration) -> Summary {
         let _it_may_be_gone = self.end.send((self.watcher.now(), patience));
         let summary = self.summary.recv_timeout(patience + GRACE).unwrap_or_else(|_| {
-            let unknown = |to| Sent { to, reason: Some("it did not end in time".into()), ..Sent::default() };
+            let unknown =
+                |to| Sent { to, reason: Some("its thread did not end in time".into()), ..Sent::default() };
             Summary { sent: self.names.into_iter().map(unknown).collect(), dropped: 0 }
         });
         Summary { dropped: summary.dropped + self.watcher.lost(), ..summary }
