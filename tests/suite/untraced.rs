@@ -17,7 +17,9 @@ fn traces_that_were_not_built_are_refused_with_the_feature_that_has_them() {
     ] {
         let mut llmlab = Command::new(env!("CARGO_BIN_EXE_llmlab"));
         llmlab.args(command).current_dir(directory.path());
-        VARIABLES.iter().for_each(|variable| drop(llmlab.env_remove(variable.name)));
+        for variable in &VARIABLES {
+            llmlab.env_remove(variable.name);
+        }
         let ran = Ran::of(llmlab.env("LLMLAB_TRACE", "console").output().unwrap());
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{command:?}: {}", ran.stderr);
         assert!(ran.stderr.contains("--features otel"), "{command:?}: {}", ran.stderr);
