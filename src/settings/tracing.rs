@@ -118,11 +118,9 @@ fn headers(environment: &Environment) -> Result<Vec<(String, String)>, SettingsE
         let (name, value) = pair.split_once('=')?;
         Some((name.trim().to_owned(), decoded(value.trim())?))
     };
-    let misfit = || SettingsError::Value {
-        name: NAME,
-        value: "(not shown)".into(),
-        reason: "expected name=value, with commas between several".into(),
-    };
+    // What it holds may be a key, and is not shown.
+    let expected = format!("{NAME} must hold name=value, with commas between several");
+    let misfit = || environment.misfit("LLMLAB_TRACE", &expected);
     pairs.filter(|pair| !pair.is_empty()).map(|pair| header(pair).ok_or_else(misfit)).collect()
 }
 
