@@ -79,6 +79,7 @@ fn run(day: u32, mode: &str, model: &str, configurations: &[(&str, Vec<f64>)]) -
         "provenance": {"mode": mode, "profile": "fast", "model": model, "target": "mock"},
         "results": configurations.iter().map(result).collect::<Vec<_>>(),
         "verdicts": [],
+        "summary": [{"name": "streaming", "rounds": 20}],
     })
 }
 

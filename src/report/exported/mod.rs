@@ -30,6 +30,8 @@ pub struct Exported {
     pub source: Source,
     /// Whether the run was interrupted before its end.
     pub interrupted: bool,
+    /// Whether it was a smoke run, whose figures decide nothing.
+    pub smoke: bool,
     /// Why the instrument that measured was past its bounds; absent where it was not, or nothing is known of it.
     pub invalid: Option<String>,
     /// What was measured, in the file's order.
@@ -52,10 +54,14 @@ pub struct Source {
 pub struct Configuration {
     /// Its name, such as `on/50`.
     pub name: String,
+    /// The group of arms, where it is one of a run.
+    pub group: Option<String>,
     /// The model that was asked.
     pub model: Option<String>,
     /// The single requests that succeeded; empty when the file holds a summary alone.
     pub timings: Vec<Timing>,
+    /// Answers a second, where several were asked for at once.
+    pub requests_per_second: Option<f64>,
     /// What the file states of the latencies.
     stated: Vec<(Figure, f64)>,
     /// How many values the file says that this rests on.
@@ -71,6 +77,8 @@ pub struct Timing {
     pub ttft_ms: Option<f64>,
     /// To the first byte, where the file says so.
     pub ttfb_ms: Option<f64>,
+    /// Output tokens over the latency, where they were counted.
+    pub tokens_per_second: Option<f64>,
 }
 
 impl Exported {
@@ -106,6 +114,7 @@ impl Exported {
             timestamp: raw.timestamp().or_else(|| raw::date_in_name(path)),
             source: raw.source(),
             interrupted: raw.interrupted,
+            smoke: raw.smoke,
             invalid: raw.invalid(),
             configurations,
         })

@@ -37,16 +37,28 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) interrupted: bool,
     #[serde(default)]
+    pub(super) smoke: bool,
+    #[serde(default)]
     provenance: RawProvenance,
     instrument: Option<RawInstrument>,
     /// Of a run, or of a comparison of providers.
     results: Option<Vec<RawResult>>,
     /// Of a latency profile.
     measurements: Option<Vec<RawMeasurement>>,
+    #[serde(default, deserialize_with = "of_profile")]
     summary: Option<RawStats>,
     /// Of a throughput profile.
     levels: Option<Vec<RawLevel>>,
     model: Option<String>,
+}
+
+/// The summary of a latency profile; a run's is a list of groups, whose values stand in `results` too.
+fn of_profile<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Option<RawStats>, D::Error> {
+    let value = Value::deserialize(json)?;
+    if !value.is_object() {
+        return Ok(None);
+    }
+    serde_json::from_value(value).map(Some).map_err(serde::de::Error::custom)
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,6 +71,7 @@ struct RawInstrument {
 #[derive(Debug, Deserialize)]
 struct RawLevel {
     concurrency: u32,
+    goodput_rps: Option<f64>,
     measurements: Option<Vec<RawMeasurement>>,
     #[serde(flatten)]
     stats: RawStats,
@@ -90,6 +103,7 @@ struct RawResult {
 #[derive(Debug, Deserialize)]
 struct RawConfig {
     name: Option<String>,
+    group: Option<String>,
     model: Option<String>,
 }
 
@@ -100,6 +114,7 @@ struct RawMeasurement {
     total_ms: Option<f64>,
     ttft_ms: Option<f64>,
     ttfb_ms: Option<f64>,
+    tokens_per_second: Option<f64>,
     model: Option<String>,
     success: Option<bool>,
 }
@@ -181,7 +196,10 @@ impl Raw {
         let timings = level.measurements.as_deref().unwrap_or_default();
         let (name, place) =
             (format!("concurrency/{}", level.concurrency), format!("levels[{index}].measurements"));
-        Configuration::of(name, self.provenance.model.clone(), timings, &level.stats, &place)
+        let of_level = Configuration::of(name, self.provenance.model.clone(), timings, &level.stats, &place)?;
+        // A level without an answer has none a second, and no rate to be compared by.
+        let requests_per_second = level.goodput_rps.filter(|&rate| rate > 0.0);
+        Ok(Configuration { requests_per_second, ..of_level })
     }
 
     fn of_result(&self, index: usize, result: &RawResult) -> Result<Configuration, Fault> {
@@ -200,7 +218,8 @@ impl Raw {
         let stats = result.stats.clone().unwrap_or_default();
         let timings = result.timing_results.as_deref().unwrap_or_default();
         let model = model.or_else(|| self.provenance.model.clone());
-        Configuration::of(name, model, timings, &stats, &format!("{place}.timing_results"))
+        let of_result = Configuration::of(name, model, timings, &stats, &format!("{place}.timing_results"))?;
+        Ok(Configuration { group: config.group.clone(), ..of_result })
     }
 }
 
@@ -219,6 +238,8 @@ impl Configuration {
             name,
             model,
             timings: timings.collect::<Result<_, _>>()?,
+            requests_per_second: None,
+            group: None,
             stated: stats.stated(),
             count: stats.n(),
         })
@@ -236,6 +257,7 @@ impl RawMeasurement {
             latency_ms: cost("latency_ms", latency)?,
             ttft_ms: self.ttft_ms.map(|ttft| cost("ttft_ms", ttft)).transpose()?,
             ttfb_ms: self.ttfb_ms,
+            tokens_per_second: self.tokens_per_second,
         })
     }
 }
