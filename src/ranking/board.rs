@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{RankedMetric, Values};
@@ -38,7 +39,7 @@ impl FromStr for Order {
 }
 
 /// A model's place.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
     /// The model's name.
     pub llm_name: String,
@@ -50,7 +51,7 @@ pub struct Standing {
 }
 
 /// The models by one metric.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Board {
     /// The metric.
     pub metric: RankedMetric,
@@ -76,14 +77,20 @@ impl Board {
             let (llm_name, rank) = (model.llm_name.clone(), 1 + ahead.count());
             Standing { llm_name, rank, stats: stats.clone() }
         };
-        let mut standings: Vec<_> = known.iter().enumerate().map(standing).collect();
-        let ascending = order == Order::Best && metric.lower_is_better();
-        standings.sort_by(|a, b| {
+        let standings = known.iter().enumerate().map(standing).collect();
+        Self { metric, standings }.listed(order)
+    }
+
+    /// The same places, listed in another order.
+    #[must_use]
+    pub fn listed(mut self, order: Order) -> Self {
+        let ascending = order == Order::Best && self.metric.lower_is_better();
+        self.standings.sort_by(|a, b| {
             let by_mean = a.stats.mean.total_cmp(&b.stats.mean);
             let by_mean = if ascending { by_mean } else { by_mean.reverse() };
             by_mean.then_with(|| a.llm_name.cmp(&b.llm_name))
         });
-        Self { metric, standings }
+        self
     }
 
     /// Whether another model shares the rank of this one.

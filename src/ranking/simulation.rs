@@ -3,6 +3,7 @@
 //! They fill boards, dashboards and load tests before anything was measured. All models draw from the same range, so
 //! that whatever order they come in is chance.
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -13,6 +14,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use thiserror::Error;
 
 use super::{RankedMetric, Values, rounded};
+use crate::settings::Environment;
 
 /// The usual seed.
 pub const SEED: &str = "20";
@@ -73,6 +75,16 @@ impl Default for Simulation {
 }
 
 impl Simulation {
+    /// The seed that an environment names as `SEED`: the usual one where it does not, another one each time where it is
+    /// empty.
+    pub fn seed_of(environment: &Environment) -> String {
+        match environment.given("SEED") {
+            None => SEED.into(),
+            Some("") => format!("{:016x}", RandomState::new().hash_one(0)),
+            Some(seed) => seed.into(),
+        }
+    }
+
     /// As many `points` of every model and metric, from a seed that may be any word.
     ///
     /// # Errors

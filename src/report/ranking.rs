@@ -10,6 +10,8 @@ use crate::stats::Summary;
 
 /// What values of a [`Simulation`] are called.
 pub const SIMULATED: &str = "simulated";
+/// What values are called for which somebody was asked.
+pub const MEASURED: &str = "measured";
 
 /// The version of [`Dump`]'s form.
 pub const DUMP_SCHEMA_VERSION: u32 = 1;
@@ -17,11 +19,21 @@ pub const DUMP_SCHEMA_VERSION: u32 = 1;
 /// Boards, one after another, each under the name of its metric.
 #[derive(Debug, Serialize)]
 pub struct Rankings {
-    /// Whether the values are `simulated`; said where what is behind the means is.
+    /// Whether the values are `simulated` or `measured`; said where what is behind the means is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'static str>,
     /// One object for each metric, with one member.
     pub data: Vec<BTreeMap<&'static str, Vec<Ranked>>>,
+}
+
+/// Boards in one object, each under the name of its metric.
+#[derive(Debug, Serialize)]
+pub struct Merged {
+    /// As in [`Rankings`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
+    /// The boards.
+    pub data: BTreeMap<&'static str, Vec<Ranked>>,
 }
 
 /// A model's place on a board.
@@ -67,6 +79,11 @@ impl Rankings {
             BTreeMap::from([(board.metric.name(), models)])
         };
         Self { source: full, data: boards.iter().map(list).collect() }
+    }
+
+    /// The same boards in one object.
+    pub fn merged(self) -> Merged {
+        Merged { source: self.source, data: self.data.into_iter().flatten().collect() }
     }
 }
 

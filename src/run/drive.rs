@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    Extent, Finished, Options, Selection, StartError, Stop, announcement, doubts, estimate, findings,
+    Attendance, Extent, Finished, Options, Selection, StartError, Stop, announcement, doubts, estimate,
+    findings,
 };
 use crate::experiment::{Arm, Group, Rounds, RunError};
-use crate::report::progress::Progress;
 use crate::report::results::{ArmResult, Comparison, Ending, RESULTS_SCHEMA_VERSION};
 use crate::report::{say, traces};
 use crate::session::{AskError, Journal, Session, SessionEvent};
@@ -20,8 +20,9 @@ use crate::verdict::{Finding, Rule};
 /// Samples from which on a run may end because everything is decided.
 const LEAST_ROUNDS: u32 = 5;
 
-/// Runs an optimisation's groups, or others under a name, and writes the result, and a journal of every request, to `directory`. It ends early,
-/// with what it has, once `interrupted` holds true. What it does is said on standard error.
+/// Runs an optimisation's groups, or others under a name, and writes the result, and a journal of every request, to
+/// `directory`. It ends early, with what it has, once whoever attends it says so. What it does is said on standard
+/// error.
 ///
 /// # Errors
 /// When it cannot start, or the result cannot be written. A run that fails half-way is no error: its result
@@ -50,8 +51,9 @@ pub async fn run(
     settings: Settings,
     options: &Options,
     directory: &Path,
-    interrupted: watch::Receiver<bool>,
+    attendance: impl Into<Attendance>,
 ) -> Result<Finished, StartError> {
+    let Attendance { interrupted, observers } = attendance.into();
     if options.smoke {
         groups.truncate(1);
         groups.iter_mut().for_each(shorten);
@@ -69,7 +71,7 @@ pub async fn run(
     let journal = Journal::create(directory, &session.provenance().run_id).map_err(write)?;
     say(&format!("[llmlab] every request is recorded in {}", journal.path().display()));
     session.observe(Box::new(journal));
-    session.observe(Box::new(Progress::default()));
+    observers.into_iter().for_each(|observer| session.observe(observer));
     session.check_instrument().await;
     traces::begin(&tracing, &mut session, &format!("llmlab run {name}"))?;
     let run = Run {

@@ -15,12 +15,15 @@ pub use findings::findings;
 pub use plan::{Extent, Selection, announcement, doubts, estimate};
 pub use record::{Asked, RecordError, record};
 
+use std::fmt;
 use std::path::PathBuf;
 
 use regex::Regex;
+use tokio::sync::watch;
 
+use crate::report::progress::Progress;
 use crate::report::results::Comparison;
-use crate::session::{BudgetError, SessionError};
+use crate::session::{BudgetError, Observer, SessionError};
 use crate::telemetry::TracingError;
 use crate::verdict::Rule;
 
@@ -79,6 +82,27 @@ impl Default for Options {
             metric: None,
             filter: None,
         }
+    }
+}
+
+/// Who attends a run: who may stop it, and who wants to know what happens.
+pub struct Attendance {
+    /// Holds true once the run shall end with what it has.
+    pub interrupted: watch::Receiver<bool>,
+    /// Who watches.
+    pub observers: Vec<Box<dyn Observer>>,
+}
+
+impl From<watch::Receiver<bool>> for Attendance {
+    /// Somebody at a terminal, who may stop the run and sees how far it is.
+    fn from(interrupted: watch::Receiver<bool>) -> Self {
+        Self { interrupted, observers: vec![Box::new(Progress::default())] }
+    }
+}
+
+impl fmt::Debug for Attendance {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Attendance").field("observers", &self.observers.len()).finish_non_exhaustive()
     }
 }
 

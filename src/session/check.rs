@@ -12,7 +12,7 @@ use crate::client::control::{Control, Listing};
 use crate::client::{Client, Target, Timeouts};
 use crate::price::Usd;
 use crate::provenance::Truth;
-use crate::settings::{LiveSettings, Pricing, Settings, TargetKind};
+use crate::settings::{Environment, KnownTarget, LiveSettings, Pricing, Settings, TargetKind};
 use crate::wire::{Ask, Dialect};
 
 /// How long a target may take to say that it is there.
@@ -61,6 +61,18 @@ impl Check {
     /// Why a target is not looked at.
     pub fn failed(remark: impl ToString) -> Self {
         Self { remark: Some(remark.to_string()), ..Self::default() }
+    }
+
+    /// Looks at a target by what is known of it, starting it first where a run would.
+    pub async fn of_known(target: &KnownTarget, environment: &Environment, ask: bool) -> Self {
+        match target.live(environment) {
+            Ok(Some(live)) => Self::of(&live, ask).await,
+            Ok(None) => match target.settings() {
+                Ok(settings) => Self::of_settings(&settings, ask).await,
+                Err(error) => Self::failed(error),
+            },
+            Err(error) => Self::failed(error),
+        }
     }
 
     /// Looks at a live target, and has its model say one token if it is to `ask`.

@@ -19,7 +19,7 @@ const fn variable(name: &'static str, meaning: &'static str) -> Variable {
 }
 
 /// Every setting.
-pub const VARIABLES: [Variable; 23] = [
+pub const VARIABLES: [Variable; 27] = [
     variable(
         "LLMLAB_TARGET",
         "what answers: mock (default), anthropic, openai, litellm, ollama, vllm, llamacpp, a name of llmlab.toml, DIALECT+URL such as openai+http://127.0.0.1:8080, or cassette:DIR for recordings",
@@ -59,6 +59,10 @@ pub const VARIABLES: [Variable; 23] = [
         "off: results come without a check of the instrument against known truth, which takes 0.4 s (default: on)",
     ),
     variable(
+        "LLMLAB_API_KEYS",
+        "serve: the keys that are known, as NAME:SCOPE:KEY, where SCOPE is read or run; commas between several",
+    ),
+    variable(
         "LLMLAB_TRACE",
         "where traces go: console, otlp, langfuse; commas between several (default: none). otlp asks OTEL_EXPORTER_OTLP_ENDPOINT, _TRACES_ENDPOINT, _HEADERS and OTEL_SERVICE_NAME; langfuse LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_HOST",
     ),
@@ -68,6 +72,12 @@ pub const VARIABLES: [Variable; 23] = [
         "tests: 1 holds measured times to their bounds, on a machine that does nothing else",
     ),
     variable("LLMLAB_TEST_CHROMIUM", "tests: the address of a Chromium binary"),
+    variable(
+        "LLMLAB_TEST_POSTGRES",
+        "tests: the address of a PostgreSQL server on which they may make databases",
+    ),
+    variable("LLMLAB_TEST_REQUIRE_ALL", "tests: 1 fails those that would be left out for want of an address"),
+    variable("LLMLAB_TEST_REDIS", "tests: the address of a Redis server"),
     variable("LLMLAB_TEST_PYTHON", "tests: the address of a Python that has the official client packages"),
     variable("LLMLAB_TEST_PHOENIX", "tests: the address of Arize Phoenix's executable, `phoenix`"),
 ];
@@ -119,6 +129,11 @@ impl Environment {
     /// A variable's value, unless it is empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable's value, be it empty; absent where it is not set.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
     }
 
     /// Refuses a variable that starts with `LLMLAB_` and is no setting: it was meant as one.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::cli::output;
-use crate::ranking::{Board, Distribution, Order, POINTS, RankedMetric, SEED, Simulation};
+use crate::ranking::{Board, Distribution, Order, POINTS, RankedMetric, Simulation};
 use crate::report::ranking::{Dump, Rankings, SIMULATED, table};
 use crate::report::say;
 use crate::settings::Environment;
@@ -18,7 +18,7 @@ use crate::settings::Environment;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
-    /// Draw other values: any word [default: SEED of the environment, or 20].
+    /// Draw other values: any word [default: SEED of the environment, or 20; another one each time if SEED is empty].
     #[arg(long, value_name = "WORD")]
     seed: Option<String>,
     /// Values of each model for each metric.
@@ -39,6 +39,13 @@ pub(in crate::cli) struct Args {
     /// Print every value as JSON.
     #[arg(long, conflicts_with_all = ["json", "order"])]
     dump: bool,
+    /// Put them into the service's database, in the place of those before, instead of showing them.
+    #[cfg(feature = "service")]
+    #[arg(long, conflicts_with_all = ["json", "dump", "order"], help_heading = "The service's rankings")]
+    once: bool,
+    #[cfg(feature = "service")]
+    #[command(flatten, next_help_heading = "The service's rankings")]
+    database: super::database::Database,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -51,9 +58,16 @@ const EXAMPLES: &str = "Examples:
 /// Draws and shows.
 pub(in crate::cli) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
-    let seed = args.seed.as_deref().or_else(|| environment.get("SEED")).unwrap_or(SEED);
-    let simulation = Simulation::new(seed, args.points, args.dist)
+    let seed = args.seed.clone().unwrap_or_else(|| Simulation::seed_of(&environment));
+    let simulation = Simulation::new(&seed, args.points, args.dist)
         .map_err(|error| anyhow::anyhow!("--points: {error}"))?;
+    #[cfg(feature = "service")]
+    if args.once {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(crate::service::simulate_once(&args.database.url(&environment), &simulation))?;
+        say(&format!("[llmlab] simulated: the service's rankings are those of seed {seed}"));
+        return Ok(ExitCode::SUCCESS);
+    }
     let boards = RankedMetric::ALL.map(|metric| Board::of(metric, &simulation.values(metric), args.order));
     let text = if args.dump {
         serde_json::to_string(&Dump::of(&simulation))?

@@ -76,13 +76,6 @@ impl Args {
         if self.names.is_empty() && target.key.is_wanting() {
             return None;
         }
-        Some(match target.live(environment) {
-            Ok(Some(live)) => Check::of(&live, self.ask).await,
-            Ok(None) => match target.settings() {
-                Ok(settings) => Check::of_settings(&settings, self.ask).await,
-                Err(error) => Check::failed(error),
-            },
-            Err(error) => Check::failed(error),
-        })
+        Some(Check::of_known(target, environment, self.ask).await)
     }
 }

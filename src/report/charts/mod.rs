@@ -8,6 +8,7 @@ mod scatter;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use thiserror::Error;
 
@@ -35,30 +36,76 @@ pub enum ChartError {
     },
 }
 
+/// A chart of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chart {
+    /// How latencies are distributed.
+    Histogram,
+    /// How configurations compare.
+    Percentiles,
+    /// What of the latency is the wait for the first token.
+    Ttft,
+}
+
+impl Chart {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Histogram, Self::Percentiles, Self::Ttft];
+
+    /// Its name in files and addresses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Histogram => "histogram",
+            Self::Percentiles => "percentiles",
+            Self::Ttft => "ttft",
+        }
+    }
+}
+
+/// A text that names no [`Chart`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("expected histogram, percentiles or ttft")]
+pub struct UnknownChart;
+
+impl FromStr for Chart {
+    type Err = UnknownChart;
+
+    fn from_str(name: &str) -> Result<Self, UnknownChart> {
+        Self::ALL.into_iter().find(|chart| chart.name() == name).ok_or(UnknownChart)
+    }
+}
+
+/// Draws a chart as SVG.
+///
+/// # Errors
+/// When it cannot be drawn.
+pub fn svg(result: &Exported, chart: Chart) -> Result<String, DrawError> {
+    match chart {
+        Chart::Histogram => histogram::svg(result),
+        Chart::Percentiles => bars::svg(result),
+        Chart::Ttft => scatter::svg(result),
+    }
+}
+
 /// Writes `<result>-histogram.svg`, `<result>-percentiles.svg` and `<result>-ttft.svg` into `folder`, which is
 /// made where it is missing, and returns their paths.
 ///
 /// # Errors
 /// When a chart cannot be drawn or written.
 pub fn write(result: &Exported, folder: &Path) -> Result<Vec<PathBuf>, ChartError> {
-    let charts: [(&'static str, Draw); 3] =
-        [("histogram", histogram::svg), ("percentiles", bars::svg), ("ttft", scatter::svg)];
     let stem = result.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |reason| ChartError::Write { path, reason }
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
-    let write = |(chart, draw): (&'static str, Draw)| {
-        let path = folder.join(format!("{stem}-{chart}.svg"));
-        let text = draw(result).map_err(|reason| ChartError::Draw { chart, reason })?;
+    let write = |chart: Chart| {
+        let path = folder.join(format!("{stem}-{}.svg", chart.name()));
+        let text = svg(result, chart).map_err(|reason| ChartError::Draw { chart: chart.name(), reason })?;
         fs::write(&path, text).map_err(failed(&path))?;
         Ok(path)
     };
-    charts.into_iter().map(write).collect()
+    Chart::ALL.into_iter().map(write).collect()
 }
-
-type Draw = fn(&Exported) -> Result<String, DrawError>;
 
 /// What the figures are: mode, model, time.
 fn subtitle(result: &Exported) -> String {

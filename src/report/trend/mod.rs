@@ -13,7 +13,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use super::exported::Source;
+use super::exported::{Exported, Source};
 use super::figure::Figure;
 pub use error::TrendError;
 use series::{nothing, read_all, series};
@@ -125,12 +125,20 @@ impl Trend {
         if paths.is_empty() {
             return Err(TrendError::NoFile { path: folder.into() });
         }
-        let (results, unreadable) = read_all(&paths);
+        let (results, unreadable) = read_all(paths.iter().map(|path| (path.as_path(), Exported::read(path))));
         let series = series(&results, metric, only);
         if series.is_empty() && !results.is_empty() {
             return Err(nothing(&results, metric, only));
         }
         Ok(Self { schema_version: SCHEMA_VERSION, metric, series, unreadable })
+    }
+
+    /// Follows `metric` through results that were read, those without a time left out.
+    pub fn of(results: impl IntoIterator<Item = Exported>, metric: Figure, only: Option<&str>) -> Self {
+        let results: Vec<_> = results.into_iter().collect();
+        let read = results.into_iter().map(|result| (result.path.clone(), Ok(result)));
+        let (results, unreadable) = read_all(read);
+        Self { schema_version: SCHEMA_VERSION, metric, series: series(&results, metric, only), unreadable }
     }
 
     /// The series as text for a terminal: a small curve, a table, and a sentence for each change. The files

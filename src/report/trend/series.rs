@@ -1,10 +1,10 @@
 //! From files to series.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::{Change, Point, Series, TrendError, Unreadable};
-use crate::report::exported::{Configuration, Exported};
+use crate::report::exported::{Configuration, Exported, ReadError};
 use crate::report::figure::Figure;
 use crate::stats;
 
@@ -14,11 +14,15 @@ const SEED: u64 = 0x7472_656e;
 /// A result with its time.
 pub(super) type Dated = (jiff::Timestamp, Exported);
 
-pub(super) fn read_all(paths: &[PathBuf]) -> (Vec<Dated>, Vec<Unreadable>) {
+/// The results that say when they were measured, in the order of time, and the files that are none.
+pub(super) fn read_all<P: AsRef<Path>>(
+    read: impl Iterator<Item = (P, Result<Exported, ReadError>)>,
+) -> (Vec<Dated>, Vec<Unreadable>) {
     let (mut results, mut unreadable) = (Vec::new(), Vec::new());
-    for path in paths {
+    for (path, result) in read {
+        let path = path.as_ref();
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match Exported::read(path).map(|result| (result.timestamp, result)) {
+        match result.map(|result| (result.timestamp, result)) {
             Ok((Some(timestamp), result)) => results.push((timestamp, result)),
             Ok((None, _)) => {
                 let reason = format!("{}: timestamp is missing, and the name holds no date", path.display());
