@@ -64,6 +64,8 @@ pub mod bench;
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod ranking;
+#[cfg(feature = "service")]
+pub mod service;
 
 /// The README's code runs as tests.
 #[cfg(all(doctest, feature = "bench"))]

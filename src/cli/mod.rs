@@ -15,6 +15,8 @@ use commands::{
     baseline, claims, completions, gate, load, man, matrix, mock, profile, record, report, routing, run,
     scenarios, selftest, simulate, targets, trend,
 };
+#[cfg(feature = "service")]
+use commands::{database, rankings, serve};
 
 /// Exit code of a gate that found something slower.
 const EXIT_REGRESSION: u8 = 1;
@@ -55,6 +57,12 @@ enum Command {
     Scenarios(scenarios::Args),
     Selftest(selftest::Args),
     Simulate(simulate::Args),
+    #[cfg(feature = "service")]
+    Serve(Box<serve::Args>),
+    #[cfg(feature = "service")]
+    Rankings(rankings::Args),
+    #[cfg(feature = "service")]
+    Database(database::Args),
     Targets(targets::Args),
     Mock(mock::Args),
     Profile(profile::Args),
@@ -80,6 +88,12 @@ pub fn main() -> ExitCode {
         Command::Scenarios(args) => scenarios::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        #[cfg(feature = "service")]
+        Command::Serve(args) => serve::run(&args),
+        #[cfg(feature = "service")]
+        Command::Rankings(args) => rankings::run(&args),
+        #[cfg(feature = "service")]
+        Command::Database(args) => database::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Profile(args) => profile::run(&args),

@@ -1,0 +1,11 @@
+DROP TABLE sessions;
+DROP TABLE schedule_runs;
+DROP TABLE leases;
+DROP TABLE rankings;
+DROP TABLE measurements;
+DROP TABLE simulations;
+DROP TABLE metrics;
+DROP TABLE llms;
+DROP TABLE results;
+DROP TABLE job_updates;
+DROP TABLE jobs;
