@@ -7,5 +7,6 @@ mod clients;
 mod profile;
 mod report;
 mod schemas;
+mod service;
 mod support;
 mod traces;

@@ -50,7 +50,7 @@ static BINARIES: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(|| {
     let package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
     without(&mut build, |name| package.iter().any(|start| name.starts_with(start)));
     let build = build
-        .args(["build", "--locked", "--bin", "llmlab", "--bench", "caching", "--features", "otel"])
+        .args(["build", "--locked", "--bin", "llmlab", "--bench", "caching", "--features", "full"])
         .arg("--message-format=json")
         .current_dir(root())
         .stderr(Stdio::inherit())

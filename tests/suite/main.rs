@@ -44,6 +44,8 @@ mod scalability;
 mod selftest;
 mod semantic_cache;
 mod sequential;
+#[cfg(feature = "service")]
+mod service;
 mod stamps;
 mod stats;
 mod streaming;

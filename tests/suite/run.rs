@@ -423,3 +423,18 @@ fn a_result_of_another_version_is_refused_by_file_and_version() {
     let error = Comparison::read(&path).map(drop).unwrap_err().to_string();
     assert!(error.contains("later.json") && error.contains("schema_version 2"), "{error}");
 }
+
+#[test]
+fn what_a_run_writes_is_read_back_by_the_reports() {
+    // Given a run's result
+    let lab = Lab::new();
+    let ran = lab.run(&["streaming", "--runs", "3", "--filter", PAIR]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    // When it is read as any exported result
+    let exported = llmlab::report::exported::Exported::read(&lab.results()[0]).unwrap();
+    // Then it holds every round of every arm
+    let arms = exported.configurations.iter().map(|arm| (arm.name.as_str(), arm.timings.len()));
+    assert_eq!(arms.collect::<Vec<_>>(), [("off/50", 3), ("on/50", 3)]);
+    assert!(exported.configurations[1].timings.iter().all(|timing| timing.ttft_ms.is_some()));
+    assert!(exported.configurations[1].timings.iter().all(|timing| timing.tokens_per_second.is_some()));
+}
