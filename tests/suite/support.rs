@@ -407,6 +407,8 @@ fn binary() -> &'static Path {
 /// The features of this build that are no default ones.
 fn features() -> String {
     let all = [
+        // Without it the same features are another build.
+        ("full", cfg!(feature = "full")),
         ("otel", cfg!(feature = "otel")),
         ("postgres", cfg!(feature = "postgres")),
         ("redis", cfg!(feature = "redis")),
