@@ -50,10 +50,19 @@ impl Imports {
         let mut seen = self.seen.lock().await;
         let mut new = from_directory(&self.directory);
         new.retain(|(path, modified)| seen.get(path) != Some(modified));
-        let mut measured = false;
+        // A process that ended between a result and its ranking left that to the next one.
+        let mut measured = seen.is_empty();
         for (path, modified) in new {
             // One that is gone already, or cannot be read, is looked at again when it changes.
-            if let Some(result) = read_file(&path, None) {
+            // What a job has saved, and what was here before a restart, is known.
+            let found = read_file(&path, None);
+            let known = match &found {
+                Some(result) => {
+                    self.store.result(&result.filename).await?.is_some_and(|body| body == result.body)
+                }
+                None => true,
+            };
+            if let Some(result) = found.filter(|_| !known) {
                 measured |= !result.samples.is_empty();
                 if let Err(error) = self.store.keep(&[result]).await {
                     if !error.is_permanent() {

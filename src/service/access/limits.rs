@@ -41,8 +41,9 @@ impl Limits {
         })
     }
 
-    /// What is replied to a wrong key: that it is wrong, until there are too many of them. Who guesses does not keep
-    /// others behind the same address out; that no key is short does that it cannot be guessed.
+    /// What is replied to a wrong key: that it is wrong, until there are too many of them. A right
+    /// key counts all the same, so that who guesses keeps nobody out who shares the address; keys are too long to be
+    /// guessed.
     pub(crate) fn wrong_key(&self, peer: IpAddr) -> ApiError {
         match self.guessing.check_key(&peer) {
             Ok(()) => ApiError::Forbidden("Invalid API key"),

@@ -4,6 +4,7 @@
 //! binary.
 
 mod benchmarks;
+mod document;
 mod health;
 mod jobs;
 mod progress;
@@ -27,11 +28,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-
 use serde::de::DeserializeOwned;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -44,35 +42,9 @@ const LARGEST_BODY: usize = 256 * 1024;
 /// The largest result that is taken: one of all optimisations over 50 rounds has some 10 MiB.
 const LARGEST_RESULT: usize = 32 * 1024 * 1024;
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "LLM Latency Lab",
-        description = "Benchmarks of latency optimisations as jobs, their results, and rankings of models. \
-                       Every address but those of health and of this document wants a key in `x-api-key`.",
-        license(name = "MIT", identifier = "MIT"),
-    ),
-    tags(
-        (name = "benchmarks", description = "What can be run, and running it"),
-        (name = "jobs", description = "Runs under way and done"),
-        (name = "results", description = "What was measured"),
-        (name = "rankings", description = "Which model is best at what"),
-        (name = "service", description = "The service itself"),
-    )
-)]
-struct Document;
-
-/// What every address may reply that wants a key.
-const GUARDED: [(&str, &str); 4] = [
-    ("401", "there is no key"),
-    ("403", "the key is none, or allows less"),
-    ("421", "the host name is not the service's"),
-    ("429", "too many requests, or too much at once"),
-];
-
 /// Everything that the service answers.
 pub(super) fn router(app: &Arc<App>) -> Router {
-    let (public, of_public) = OpenApiRouter::with_openapi(Document::openapi())
+    let (public, of_public) = OpenApiRouter::with_openapi(document::Document::openapi())
         .routes(routes!(health::health))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
@@ -100,7 +72,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .routes(routes!(targets::targets))
         .routes(routes!(health::metrics))
         .split_for_parts();
-    let document = document(of_public, of_guarded);
+    let document = document::of(of_public, of_guarded);
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", document);
     let docs = docs.config(Config::from("/api/openapi.json").validator_url("none"));
     let guarded = guarded.layer(from_fn_with_state(Arc::clone(app), access::guard));
@@ -119,54 +91,6 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(Arc::clone(app), observe))
-}
-
-/// The document, with the key that all guarded addresses want.
-fn document(
-    mut public: utoipa::openapi::OpenApi,
-    mut guarded: utoipa::openapi::OpenApi,
-) -> utoipa::openapi::OpenApi {
-    let requirement = utoipa::openapi::security::SecurityRequirement::new("key", Vec::<String>::new());
-    for item in guarded.paths.paths.values_mut() {
-        for operation in
-            [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten()
-        {
-            operation.security = Some(vec![requirement.clone()]);
-            for (status, description) in GUARDED {
-                let refusal = Content::new(Some(Ref::from_schema_name("Refusal")));
-                let response =
-                    ResponseBuilder::new().description(description).content("application/json", refusal);
-                operation.responses.responses.insert(status.into(), RefOr::T(response.build()));
-            }
-        }
-    }
-    public.merge(guarded);
-    for (path, item) in &mut public.paths.paths {
-        let methods = [
-            ("get", &mut item.get),
-            ("post", &mut item.post),
-            ("put", &mut item.put),
-            ("delete", &mut item.delete),
-        ];
-        for (method, operation) in methods.into_iter().filter_map(|(method, of)| Some((method, of.as_mut()?)))
-        {
-            // Handlers of several modules have one name.
-            let words = path.split(['/', '{', '}']).filter(|word| !word.is_empty());
-            operation.operation_id = Some(words.fold(method.to_owned(), |id, word| format!("{id}_{word}")));
-            for (status, response) in &mut operation.responses.responses {
-                if let RefOr::T(response) = response
-                    && response.description.is_empty()
-                {
-                    let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
-                    let reason = status.and_then(|status| status.canonical_reason());
-                    response.description = reason.unwrap_or("other").to_lowercase();
-                }
-            }
-        }
-    }
-    let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
-    public.components.get_or_insert_default().add_security_scheme("key", key);
-    public
 }
 
 /// What is noted of every request, and what is said with every reply.

@@ -115,17 +115,17 @@ impl Rankings {
 
     /// What was cached before the last change is not served any more.
     async fn raise(&self) -> Result<(), StoreError> {
-        let (epoch, _) = self.load().await?;
-        self.cache.raise(epoch).await;
+        self.cache.raise(self.store.epoch().await?).await;
         Ok(())
     }
 
     /// All rankings, and a number that grows with every change.
     async fn load(&self) -> Result<(i64, Vec<Made>), StoreError> {
-        let (mut epoch, mut all) = (0, Vec::new());
+        let mut snapshots = self.store.rankings().await?;
+        let epoch = snapshots.values().map(|snapshot| snapshot.generation).sum();
+        let mut all = Vec::new();
         for (source, word) in [(Source::Measured, MEASURED), (Source::Simulated, SIMULATED)] {
-            let Some(snapshot) = self.store.rankings(word).await? else { continue };
-            epoch += snapshot.generation;
+            let Some(snapshot) = snapshots.remove(word) else { continue };
             let rankings = serde_json::from_str(&snapshot.body)
                 .map_err(|error| StoreError::unreadable("ranking", error))?;
             all.push(Made { source, made_at: snapshot.made_at, rankings });

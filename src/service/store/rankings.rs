@@ -1,5 +1,7 @@
 //! Rankings as they are served, each replaced in one step.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Any, Transaction};
 
 use super::measurements::{llm, metric};
@@ -28,7 +30,7 @@ impl Store {
         lease: &Lease,
         simulation: &Simulation,
         body: &str,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<(), StoreError> {
         let now = self.now().await?;
         let mut transaction = self.begin().await?;
         leases::fence(&mut transaction, lease).await?;
@@ -47,34 +49,41 @@ impl Store {
                     .await?;
             }
         }
-        let generation = replace(&mut transaction, "simulated", body, now).await?;
-        transaction.commit().await?;
-        Ok(generation)
+        replace(&mut transaction, "simulated", body, now).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Puts rankings of measured values in the place of those before.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn replace_measured(&self, body: &str) -> Result<i64, StoreError> {
+    pub async fn replace_measured(&self, body: &str) -> Result<(), StoreError> {
         let now = self.now().await?;
         let mut transaction = self.begin().await?;
-        let generation = replace(&mut transaction, "measured", body, now).await?;
-        transaction.commit().await?;
-        Ok(generation)
+        replace(&mut transaction, "measured", body, now).await?;
+        Ok(transaction.commit().await?)
     }
 
-    /// The rankings of a source: `simulated` or `measured`.
+    /// All rankings, by their source, as they stood at one moment.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn rankings(&self, source: &str) -> Result<Option<Snapshot>, StoreError> {
-        let row: Option<(i64, i64, String)> =
-            sqlx::query_as("SELECT generation, made_at, body FROM rankings WHERE source = $1")
-                .bind(source)
-                .fetch_optional(&self.pool)
+    pub async fn rankings(&self) -> Result<BTreeMap<String, Snapshot>, StoreError> {
+        let rows: Vec<(String, i64, i64, String)> =
+            sqlx::query_as("SELECT source, generation, made_at, body FROM rankings")
+                .fetch_all(&self.pool)
                 .await?;
-        Ok(row.map(|(generation, made_at, body)| Snapshot { generation, made_at, body }))
+        let snapshot = |(source, generation, made_at, body)| (source, Snapshot { generation, made_at, body });
+        Ok(rows.into_iter().map(snapshot).collect())
+    }
+
+    /// A number that grows with every change of any rankings.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn epoch(&self) -> Result<i64, StoreError> {
+        let sum = "SELECT CAST(COALESCE(SUM(generation), 0) AS BIGINT) FROM rankings";
+        Ok(sqlx::query_scalar(sum).fetch_one(&self.pool).await?)
     }
 
     /// How many simulated values there are.
@@ -91,15 +100,16 @@ async fn replace(
     source: &str,
     body: &str,
     now: i64,
-) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar(
+) -> Result<(), StoreError> {
+    sqlx::query(
         "INSERT INTO rankings (source, generation, made_at, body) VALUES ($1, 1, $2, $3) \
          ON CONFLICT (source) DO UPDATE SET generation = rankings.generation + 1, made_at = excluded.made_at, \
-         body = excluded.body RETURNING generation",
+         body = excluded.body",
     )
     .bind(source)
     .bind(now)
     .bind(body)
-    .fetch_one(&mut **transaction)
-    .await?)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }
