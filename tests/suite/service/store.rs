@@ -78,6 +78,15 @@ async fn a_job_is_claimed_once_however_many_want_it_and_a_lost_claim_ends_nothin
         let job = store.job(&claim.job_id).await.unwrap().unwrap();
         assert!(job.state == JobState::Failed && job.interrupted, "{job:?}");
         assert_eq!(store.updates(&claim.job_id, 0).await.unwrap().len(), 1);
+        // Of two claims on one job that was put back in between, the earlier one counts for nothing
+        assert!(store.enqueue(&named("again"), 1).await.unwrap());
+        let long = Duration::from_secs(60);
+        let (first, _) = store.claim("a", long).await.unwrap().unwrap();
+        store.put_back(&first, "back").await.unwrap();
+        let (second, _) = store.claim("b", long).await.unwrap().unwrap();
+        assert!(matches!(store.hold(&first, long).await, Err(StoreError::Fenced(_))));
+        assert!(matches!(store.finish(&first, &outcome).await, Err(StoreError::Fenced(_))));
+        store.finish(&second, &outcome).await.unwrap();
         // The queue is full at its bound
         assert!(!store.enqueue(&self::named("x"), 0).await.unwrap());
     }
